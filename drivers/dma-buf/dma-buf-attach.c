@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: access by devices.
+ *
+ * An importer attaches its device, maps the attachment when the device is to do
+ * DMA, unmaps, detaches. Two kinds of importer meet two kinds of exporter:
+ *
+ *			exporter cannot move	exporter can (has pin)
+ *	static		map			pin, map, wait
+ *	dynamic		map			map, follows a move by itself
+ *
+ * A static importer uses a mapping until it unmaps it, and starts right away. So
+ * the core keeps the memory in place for that long, and hands the table out only
+ * when all that the kernel itself does to the memory (the KERNEL fences: moves
+ * and clears) is over. It looks after the exporter's hook returned, as that may
+ * be what starts the move.
+ *
+ * Without CONFIG_DMABUF_MOVE_NOTIFY exporters do not tell dynamic importers, so
+ * their mappings pin as well.
+ */
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/export.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "dma-buf-internal.h"
+
+/**
+ * struct dma_buf_attachment_object - all that an attachment is
+ * @attach: the part that drivers see
+ * @maps: tables that the importer has got and not given back. Atomic, because
+ *	some importers map without the reservation.
+ * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
+ *	pins that mappings hold. Guarded by dma_buf.resv.
+ */
+struct dma_buf_attachment_object {
+	struct dma_buf_attachment attach;
+	atomic_t maps;
+	unsigned int pins;
+};
+
+static struct dma_buf_attachment_object *
+to_attachment(struct dma_buf_attachment *attach)
+{
+	return container_of(attach, struct dma_buf_attachment_object, attach);
+}
+
+/* Does a mapping have to hold the memory in place? */
+static bool dma_buf_map_pins(struct dma_buf_attachment *attach)
+{
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return false;
+
+	return !dma_buf_attachment_is_dynamic(attach) ||
+	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
+}
+
+/*
+ * DMABUF_DEBUG: importers get a copy of the exporter's table that has the DMA
+ * addresses but no pages, so that one which goes for the pages is found out.
+ * The copy is the importer's to edit; the exporter gets its own back.
+ */
+struct dma_buf_sgt_copy {
+	struct sg_table sgt;
+	struct sg_table *original;
+};
+
+static struct sg_table *dma_buf_wrap_sgt(struct sg_table *original)
+{
+	struct scatterlist *from, *to;
+	struct dma_buf_sgt_copy *copy;
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		return original;
+
+	copy = kzalloc(sizeof(*copy), GFP_KERNEL);
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+
+	/* One entry per DMA segment: an IOMMU may have merged pages. */
+	if (sg_alloc_table(&copy->sgt, original->nents, GFP_KERNEL)) {
+		kfree(copy);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	to = copy->sgt.sgl;
+	for_each_sgtable_dma_sg(original, from, i) {
+		sg_set_page(to, NULL, 0, 0);
+		sg_dma_address(to) = sg_dma_address(from);
+		sg_dma_len(to) = sg_dma_len(from);
+#ifdef CONFIG_NEED_SG_DMA_FLAGS
+		to->dma_flags = from->dma_flags;
+#endif
+		to = sg_next(to);
+	}
+
+	copy->original = original;
+	return &copy->sgt;
+}
+
+static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
+{
+	struct dma_buf_sgt_copy *copy;
+	struct sg_table *original;
+
+	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		return sgt;
+
+	copy = container_of(sgt, struct dma_buf_sgt_copy, sgt);
+	original = copy->original;
+	sg_free_table(&copy->sgt);
+	kfree(copy);
+	return original;
+}
+
+/* Undo what dma_buf_map() did. */
+static void dma_buf_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *sgt, enum dma_data_direction dir)
+{
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+
+	ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
+	if (dma_buf_map_pins(attach))
+		ops->unpin(attach);
+}
+
+static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+	const struct dma_buf_ops *ops = dmabuf->ops;
+	bool pinned = dma_buf_map_pins(attach);
+	struct sg_table *sgt, *original;
+	long ret;
+
+	if (pinned) {
+		ret = ops->pin(attach);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+
+	original = ops->map_dma_buf(attach, dir);
+	if (IS_ERR_OR_NULL(original)) {
+		ret = original ? PTR_ERR(original) : -ENOMEM;
+		goto err_unpin;
+	}
+
+	if (!dma_buf_attachment_is_dynamic(attach)) {
+		ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+					    true, MAX_SCHEDULE_TIMEOUT);
+		if (ret < 0)
+			goto err_unmap;
+	}
+
+	sgt = dma_buf_wrap_sgt(original);
+	if (IS_ERR(sgt)) {
+		ret = PTR_ERR(sgt);
+		goto err_unmap;
+	}
+
+	return sgt;
+
+err_unmap:
+	ops->unmap_dma_buf(attach, original, dir);
+err_unpin:
+	if (pinned)
+		ops->unpin(attach);
+	return ERR_PTR(ret);
+}
+
+/* The kept mapping, made if there is none yet. */
+static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir)
+{
+	struct sg_table *sgt;
+
+	if (attach->sgt) {
+		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
+			return ERR_PTR(-EBUSY);
+		return attach->sgt;
+	}
+
+	sgt = dma_buf_map(attach, dir);
+	if (!IS_ERR(sgt)) {
+		attach->sgt = sgt;
+		attach->dir = dir;
+	}
+	return sgt;
+}
+
+/*
+ * An importer that detaches while it has a mapping would have the exporter's
+ * unmap hook run on an attachment that is gone. It is left attached, for good.
+ * Pins that it forgot can be undone.
+ */
+static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
+{
+	struct dma_buf_attachment *attach = &obj->attach;
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	if (WARN_ONCE(atomic_read(&obj->maps),
+		      "%s detaches with %d live mappings, stays attached\n",
+		      dev_name(attach->dev), atomic_read(&obj->maps)))
+		return false;
+
+	WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
+		  dev_name(attach->dev), obj->pins);
+	while (obj->pins)
+		dma_buf_unpin(attach);
+
+	if (attach->sgt) {
+		dma_buf_unmap(attach, attach->sgt, attach->dir);
+		attach->sgt = NULL;
+	}
+	return true;
+}
+
+/**
+ * dma_buf_attach_revocable - can mappings be taken back from this importer?
+ * @attach: attachment
+ *
+ * Context: any.
+ * Return: true if it has a &dma_buf_attach_ops.move_notify callback.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->move_notify;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
+
+/**
+ * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
+ * @dmabuf: buffer of a dynamic exporter, who calls this
+ *
+ * When it returns, importers start nothing new on the mappings that they have.
+ * The exporter moves the memory once the fences of the reservation are done. To
+ * stop all access for good, it then also waits for the importers to unmap.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	list_for_each_entry(attach, &dmabuf->attachments, node)
+		if (dma_buf_attach_revocable(attach))
+			attach->importer_ops->move_notify(attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
+
+/**
+ * dma_buf_move_notify - another name of dma_buf_invalidate_mappings()
+ * @dmabuf: buffer of a dynamic exporter, who calls this
+ *
+ * Context: as dma_buf_invalidate_mappings().
+ */
+void dma_buf_move_notify(struct dma_buf *dmabuf)
+{
+	dma_buf_invalidate_mappings(dmabuf);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
+
+/**
+ * dma_buf_unpin - undo a dma_buf_pin()
+ * @attach: attachment of a dynamic importer
+ *
+ * One too many does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
+ * it, as some drivers unpin whether their pin went well or not.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_unpin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *obj;
+	const struct dma_buf_ops *ops;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	obj = to_attachment(attach);
+	if (!obj->pins) {
+		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
+			  "%s unpins what it has not pinned\n",
+			  dev_name(attach->dev));
+		return;
+	}
+
+	obj->pins--;
+	ops = attach->dmabuf->ops;
+	if (ops->unpin)
+		ops->unpin(attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+
+/**
+ * dma_buf_pin - keep the memory where it is
+ * @attach: attachment of a dynamic importer
+ *
+ * For importers that cannot follow a move, for a while (scanout) or at all.
+ * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: 0, also if the exporter never moves; -EINVAL for a static importer
+ * (with a warning), which is pinned as long as it has a mapping; or the
+ * exporter's error.
+ */
+int dma_buf_pin(struct dma_buf_attachment *attach)
+{
+	const struct dma_buf_ops *ops;
+	int ret;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return -EINVAL;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ops = attach->dmabuf->ops;
+	ret = ops->pin ? ops->pin(attach) : 0;
+	if (ret)
+		return ret;
+
+	to_attachment(attach)->pins++;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment - give a mapping back
+ * @attach: attachment
+ * @sgt: what dma_buf_map_attachment() returned for it
+ * @dir: the direction that was mapped
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation. Warns and does nothing if an argument is NULL or the attachment
+ * has no mapping.
+ */
+void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	might_sleep();
+
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
+		return;
+
+	/* The kept one goes with the attachment. */
+	if (attach->sgt != sgt)
+		dma_buf_unmap(attach, sgt, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
+
+/**
+ * dma_buf_map_attachment - have a buffer mapped for the attached device
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * The table is for its DMA addresses only: there may be no pages behind them.
+ * It is the exporter's, to be given back with dma_buf_unmap_attachment().
+ *
+ * A static importer may start DMA at once and until it unmaps. A dynamic one has
+ * to wait for the fences of the reservation first, and may use the mapping until
+ * its &dma_buf_attach_ops.move_notify is called.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
+ * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
+ * mappings and has kept one of another direction; -ERESTARTSYS if a signal came
+ * while a static importer waited; or the exporter's error.
+ */
+struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
+{
+	struct dma_buf_attachment_object *obj;
+	struct sg_table *sgt;
+
+	might_sleep();
+
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf ||
+			 !valid_dma_direction(dir)))
+		return ERR_PTR(-EINVAL);
+
+	obj = to_attachment(attach);
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	/* An importer that can neither follow a move nor keeps it from happening */
+	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
+		  dma_buf_is_dynamic(attach->dmabuf) &&
+		  dma_buf_attachment_is_dynamic(attach) &&
+		  !attach->importer_ops->move_notify,
+		  "%s has no move_notify and maps without a pin\n",
+		  dev_name(attach->dev));
+
+	if (attach->dmabuf->ops->cache_sgt_mapping)
+		sgt = dma_buf_map_cached(attach, dir);
+	else
+		sgt = dma_buf_map(attach, dir);
+
+	if (!IS_ERR(sgt))
+		atomic_inc(&obj->maps);
+
+	return sgt;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() for callers
+ * that do not hold the reservation
+ * @attach: attachment
+ * @sgt: what was mapped
+ * @dir: the direction that was mapped
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold. Warns and does nothing if an argument is NULL
+ * or the attachment has no mapping.
+ */
+void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
+				       struct sg_table *sgt,
+				       enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	dma_buf_unmap_attachment(attach, sgt, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() for callers that do
+ * not hold the reservation
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold.
+ * Return: as dma_buf_map_attachment().
+ */
+struct sg_table *
+dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
+				enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	return dma_buf_map_attachment(attach, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_detach - end a device's use of a buffer
+ * @dmabuf: buffer
+ * @attach: attachment of @dmabuf; freed
+ *
+ * The importer must have unmapped and unpinned. Pins that are left are undone,
+ * with a warning. With mappings left the attachment, and with it the buffer's
+ * memory, stays for good, with a warning.
+ *
+ * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
+ * the caller must not hold. Warns and does nothing if an argument is NULL or
+ * @attach belongs to another buffer.
+ */
+void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
+		return;
+
+	scoped_guard(dma_buf_resv, dmabuf) {
+		if (!dma_buf_settle(to_attachment(attach)))
+			return;
+		list_del(&attach->node);
+	}
+
+	if (dmabuf->ops->detach)
+		dmabuf->ops->detach(dmabuf, attach);
+
+	kfree(to_attachment(attach));
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
+
+/**
+ * dma_buf_dynamic_attach - declare that a device will use a buffer
+ * @dmabuf: buffer; the importer must hold a reference until it has detached
+ * @dev: device that will do DMA
+ * @importer_ops: callbacks of a dynamic importer, NULL for a static one
+ * @importer_priv: for those callbacks
+ *
+ * Nothing is mapped yet. An exporter which cannot serve the device may refuse.
+ *
+ * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
+ * the caller must not hold.
+ * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
+ * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
+ * exporter's error.
+ */
+struct dma_buf_attachment *
+dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
+		       const struct dma_buf_attach_ops *importer_ops,
+		       void *importer_priv)
+{
+	struct dma_buf_attachment_object *obj __free(kfree) = NULL;
+	struct dma_buf_attachment *attach;
+	int ret = 0;
+
+	if (WARN_ON_ONCE(!dmabuf || !dev))
+		return ERR_PTR(-EINVAL);
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+
+	attach = &obj->attach;
+	attach->dir = DMA_NONE;
+	attach->dev = dev;
+	attach->dmabuf = dmabuf;
+	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
+	attach->importer_priv = importer_priv;
+	attach->importer_ops = importer_ops;
+
+	if (dmabuf->ops->attach)
+		ret = dmabuf->ops->attach(dmabuf, attach);
+	if (ret)
+		return ERR_PTR(ret);
+
+	guard(dma_buf_resv)(dmabuf);
+	list_add(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	return attach;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
+
+/**
+ * dma_buf_attach - declare that a device of a static importer will use a buffer
+ * @dmabuf: as for dma_buf_dynamic_attach()
+ * @dev: device that will do DMA
+ *
+ * Context: as dma_buf_dynamic_attach().
+ * Return: as dma_buf_dynamic_attach().
+ */
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
+					  struct device *dev)
+{
+	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);

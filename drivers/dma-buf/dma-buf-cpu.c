@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: access by the CPU: brackets, maps of processes, maps of the kernel.
+ */
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+
+#include "dma-buf-internal.h"
+
+static long dma_buf_wait(struct dma_buf *dmabuf, enum dma_resv_usage usage)
+{
+	return dma_resv_wait_timeout(dmabuf->resv, usage, true,
+				     MAX_SCHEDULE_TIMEOUT);
+}
+
+/**
+ * dma_buf_check_mmap - does a map lie within the buffer?
+ * @dmabuf: buffer
+ * @vma: map
+ * @pgoff: page of the buffer that it starts with
+ *
+ * Return: 0; -EINVAL if it does not, or the exporter has no mmap hook;
+ * -EOVERFLOW if its end cannot be expressed.
+ */
+int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
+		       unsigned long pgoff)
+{
+	unsigned long end;
+
+	if (!dmabuf->ops->mmap)
+		return -EINVAL;
+
+	if (check_add_overflow(pgoff, vma_pages(vma), &end))
+		return -EOVERFLOW;
+
+	/* Whole pages: what lies behind the rest of the last is not shared. */
+	return end > dmabuf->size >> PAGE_SHIFT ? -EINVAL : 0;
+}
+
+/**
+ * dma_buf_do_mmap - have the exporter map the buffer
+ * @dmabuf: buffer
+ * @vma: map, of the buffer's file, checked by dma_buf_check_mmap()
+ *
+ * Return: 0 or the exporter's error.
+ */
+int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	int ret = dmabuf->ops->mmap(dmabuf, vma);
+
+	/*
+	 * Nobody checks bounds when mremap() grows a map. An exporter that put
+	 * another file behind it has made the rules its own affair.
+	 */
+	if (!ret && vma->vm_file == dmabuf->file)
+		vm_flags_set(vma, VM_DONTEXPAND);
+
+	return ret;
+}
+
+/**
+ * dma_buf_end_cpu_access - end an access from the CPU
+ * @dmabuf: buffer
+ * @dir: what dma_buf_begin_cpu_access() was called with
+ *
+ * Context: Process context, may sleep. Lets the exporter take the reservation,
+ * which the caller must not hold.
+ * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); or the exporter's
+ * error.
+ */
+int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
+			   enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return -EINVAL;
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	if (!dmabuf->ops->end_cpu_access)
+		return 0;
+
+	return dmabuf->ops->end_cpu_access(dmabuf, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_begin_cpu_access - start to access a buffer's memory from the CPU
+ * @dmabuf: buffer
+ * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL
+ *
+ * Waits first, and has the exporter see to the caches then: lines that were
+ * made coherent while the device still wrote would be stale again. The hook may
+ * itself start a move of the memory, which is waited for as well.
+ *
+ * On success dma_buf_end_cpu_access() has to follow, on failure it must not.
+ *
+ * Context: Process context, may sleep. Takes the reservation or lets the
+ * exporter take it; the caller must not hold it.
+ * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); -ERESTARTSYS if a
+ * signal came while waiting; or the exporter's error.
+ */
+int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
+			     enum dma_data_direction dir)
+{
+	bool write = dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE;
+	long ret;
+
+	if (WARN_ON_ONCE(!dmabuf))
+		return -EINVAL;
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	ret = dma_buf_wait(dmabuf, dma_resv_usage_rw(write));
+	if (ret < 0)
+		return ret;
+
+	if (!dmabuf->ops->begin_cpu_access)
+		return 0;
+
+	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
+	if (ret)
+		return ret;
+
+	ret = dma_buf_wait(dmabuf, DMA_RESV_USAGE_KERNEL);
+	if (ret < 0) {
+		/* The caller takes a failed begin for one that never was. */
+		dma_buf_end_cpu_access(dmabuf, dir);
+		return ret;
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_mmap - turn a map of an importer's file into one of the buffer
+ * @dmabuf: buffer
+ * @vma: map that is being made
+ * @pgoff: page of the buffer that it starts with
+ *
+ * For importers whose own mmap() shows a buffer. The map's file becomes the
+ * buffer's, so it also holds a reference from then on.
+ *
+ * Context: Process context, may sleep. The caller holds the mmap lock for
+ * writing, and must not hold the buffer's reservation.
+ * Return: 0; -EINVAL if an argument is NULL (with a warning), the exporter has
+ * no mmap hook, or the map would reach past the buffer's last whole page;
+ * -EOVERFLOW if its end cannot be expressed; or the exporter's error.
+ */
+int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
+		 unsigned long pgoff)
+{
+	int ret;
+
+	if (WARN_ON_ONCE(!dmabuf || !vma))
+		return -EINVAL;
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	ret = dma_buf_check_mmap(dmabuf, vma, pgoff);
+	if (ret)
+		return ret;
+
+	vma->vm_pgoff = pgoff;
+	vma_set_file(vma, dmabuf->file);
+	return dma_buf_do_mmap(dmabuf, vma);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
+
+/**
+ * dma_buf_vunmap - end the use of a kernel address
+ * @dmabuf: buffer
+ * @map: what dma_buf_vmap() gave
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation. Warns and does nothing if @dmabuf is NULL or @map not an address
+ * of it.
+ */
+void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct dma_buf_object *obj;
+
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	obj = to_object(dmabuf);
+	if (WARN_ON_ONCE(!obj->vmaps || !iosys_map_is_equal(&obj->vmap, map)))
+		return;
+
+	obj->vmaps--;
+	if (!obj->vmaps && dmabuf->ops->vunmap)
+		dmabuf->ops->vunmap(dmabuf, &obj->vmap);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
+
+/**
+ * dma_buf_vunmap_unlocked - dma_buf_vunmap() for callers that do not hold the
+ * reservation
+ * @dmabuf: buffer
+ * @map: what dma_buf_vmap() gave
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold. Warns as dma_buf_vunmap().
+ */
+void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	guard(dma_buf_resv)(dmabuf);
+	dma_buf_vunmap(dmabuf, map);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_vmap - the kernel address of a whole buffer
+ * @dmabuf: buffer
+ * @map: becomes the address, cleared on failure
+ *
+ * Users are counted: all get the same address, and each has to call
+ * dma_buf_vunmap().
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: 0; -EINVAL if @dmabuf is NULL (with a warning) or its exporter has no
+ * vmap hook; or the exporter's error.
+ */
+int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct dma_buf_object *obj;
+	int ret = -EINVAL;
+
+	iosys_map_clear(map);
+	if (WARN_ON_ONCE(!dmabuf))
+		return -EINVAL;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	obj = to_object(dmabuf);
+	if (!obj->vmaps) {
+		iosys_map_clear(&obj->vmap);
+		if (dmabuf->ops->vmap)
+			ret = dmabuf->ops->vmap(dmabuf, &obj->vmap);
+		if (ret)
+			return ret;
+	}
+
+	obj->vmaps++;
+	*map = obj->vmap;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vmap, DMA_BUF);
+
+/**
+ * dma_buf_vmap_unlocked - dma_buf_vmap() for callers that do not hold the
+ * reservation
+ * @dmabuf: buffer
+ * @map: becomes the address, cleared on failure
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold.
+ * Return: as dma_buf_vmap().
+ */
+int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	if (WARN_ON_ONCE(!dmabuf)) {
+		iosys_map_clear(map);
+		return -EINVAL;
+	}
+
+	guard(dma_buf_resv)(dmabuf);
+	return dma_buf_vmap(dmabuf, map);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);

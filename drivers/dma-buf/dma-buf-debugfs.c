@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, every live buffer for people who
+ * debug. Programs parse it: columns and totals keep their form.
+ *
+ * One buffer at a time is taken, shown and let go. Nothing is waited for: where
+ * somebody holds a reservation the buffer gets its line and a note instead of
+ * its devices. Between two read() calls only the place is remembered, no
+ * reference, so an idle reader keeps no buffer alive.
+ */
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/seq_file.h>
+
+#include "dma-buf-internal.h"
+
+/**
+ * struct dma_buf_bufinfo - state of one open bufinfo
+ * @cursor: behind the last buffer that was shown
+ * @objects: buffers shown so far
+ * @bytes: their sizes
+ *
+ * seq_file's lock serialises its readers.
+ */
+struct dma_buf_bufinfo {
+	struct dma_buf_cursor cursor;
+	int objects;
+	size_t bytes;
+};
+
+/* Records: the head (SEQ_START_TOKEN), buffers, the totals. */
+static char dma_buf_bufinfo_totals;
+#define DMA_BUF_TOTALS_TOKEN	((void *)&dma_buf_bufinfo_totals)
+
+static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
+{
+	static const char * const usages[] = {
+		[DMA_RESV_USAGE_KERNEL]		= "kernel",
+		[DMA_RESV_USAGE_WRITE]		= "write",
+		[DMA_RESV_USAGE_READ]		= "read",
+		[DMA_RESV_USAGE_BOOKKEEP]	= "bookkeep",
+	};
+	size_t start = m->count;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_iter_begin(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		/* The list has changed: what was printed of it is void. */
+		if (dma_resv_iter_is_restarted(&cursor) &&
+		    !seq_has_overflowed(m))
+			m->count = start;
+		seq_printf(m, "\t%s fence:",
+			   usages[dma_resv_iter_usage(&cursor)]);
+		dma_fence_describe(fence, m);
+	}
+	dma_resv_iter_end(&cursor);
+}
+
+static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	int count = 0;
+
+	seq_puts(m, "\tAttached Devices:\n");
+
+	if (!dma_resv_trylock(dmabuf->resv)) {
+		seq_puts(m, "\t(reservation is held, devices not shown)\n\n");
+		return;
+	}
+
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		seq_printf(m, "\t%s\n", dev_name(attach->dev));
+		count++;
+	}
+	dma_resv_unlock(dmabuf->resv);
+
+	seq_printf(m, "Total %d devices attached\n\n", count);
+}
+
+static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
+{
+	struct file *file = dmabuf->file;
+	char name[DMA_BUF_NAME_LEN];
+
+	/* The reference of this walk is none of a user's. */
+	seq_printf(m, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t",
+		   dmabuf->size, file->f_flags, (__force unsigned int)file->f_mode,
+		   (long)file_count(file) - 1, dmabuf->exp_name,
+		   (u64)file_inode(file)->i_ino);
+	if (dma_buf_copy_name(dmabuf, name))
+		dma_buf_show_name(m, name);
+	else
+		seq_puts(m, "<none>");
+	seq_putc(m, '\n');
+
+	dma_buf_show_fences(m, dmabuf);
+	dma_buf_show_devices(m, dmabuf);
+}
+
+static int dma_buf_bufinfo_show(struct seq_file *m, void *record)
+{
+	struct dma_buf_bufinfo *info = m->private;
+	struct dma_buf *dmabuf = record;
+
+	if (record == SEQ_START_TOKEN) {
+		seq_puts(m, "\nDma-buf Objects:\n");
+		seq_printf(m, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
+			   "size", "flags", "mode", "count", "ino");
+		return 0;
+	}
+
+	if (record == DMA_BUF_TOTALS_TOKEN) {
+		seq_printf(m, "\nTotal %d objects, %zu bytes\n",
+			   info->objects, info->bytes);
+		return 0;
+	}
+
+	dma_buf_show_buffer(m, dmabuf);
+	return 0;
+}
+
+/*
+ * seq_file shows a record again that did not fit, and starts over for a reader
+ * who seeks. Each goes through start() at the place of the last next(), so the
+ * totals are counted there.
+ */
+static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
+{
+	struct dma_buf_bufinfo *info = m->private;
+
+	if (!*pos) {
+		dma_buf_cursor_init(&info->cursor);
+		info->objects = 0;
+		info->bytes = 0;
+		return SEQ_START_TOKEN;
+	}
+
+	/* Behind the totals. */
+	if (info->objects < 0)
+		return NULL;
+
+	return dma_buf_cursor_next(&info->cursor) ?: DMA_BUF_TOTALS_TOKEN;
+}
+
+static void *dma_buf_bufinfo_next(struct seq_file *m, void *record, loff_t *pos)
+{
+	struct dma_buf_bufinfo *info = m->private;
+	struct dma_buf *dmabuf = record;
+
+	++*pos;
+	if (record == DMA_BUF_TOTALS_TOKEN) {
+		info->objects = -1;
+		return NULL;
+	}
+
+	if (record == SEQ_START_TOKEN)
+		return dma_buf_iter_begin() ?: DMA_BUF_TOTALS_TOKEN;
+
+	info->objects++;
+	info->bytes += dmabuf->size;
+	dma_buf_cursor_set(&info->cursor, dmabuf);
+	return dma_buf_iter_next(dmabuf) ?: DMA_BUF_TOTALS_TOKEN;
+}
+
+static void dma_buf_bufinfo_stop(struct seq_file *m, void *record)
+{
+	if (record && record != SEQ_START_TOKEN &&
+	    record != DMA_BUF_TOTALS_TOKEN)
+		dma_buf_put(record);
+}
+
+static const struct seq_operations dma_buf_bufinfo_sops = {
+	.start	= dma_buf_bufinfo_start,
+	.next	= dma_buf_bufinfo_next,
+	.stop	= dma_buf_bufinfo_stop,
+	.show	= dma_buf_bufinfo_show,
+};
+
+static int dma_buf_bufinfo_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &dma_buf_bufinfo_sops,
+				sizeof(struct dma_buf_bufinfo));
+}
+
+static const struct file_operations dma_buf_bufinfo_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dma_buf_bufinfo_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
+/**
+ * dma_buf_debugfs_init - make the files
+ *
+ * That they cannot be made hurts nobody.
+ */
+void __init dma_buf_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
+
+	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dma-buf: the private object, and the calls between the core's own files.
+ *
+ * Lock order, outermost first:
+ *
+ *	dma_resv (ww-mutex, exporter's or embedded)
+ *	  dma_buf_object.poll_lock
+ *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
+ *	      dma_buf_object.poll_wait.lock
+ *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
+ *
+ * What an exporter or importer may hold when it calls the core stands with each
+ * exported function.
+ */
+#ifndef _DMA_BUF_INTERNAL_H
+#define _DMA_BUF_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/build_bug.h>
+#include <linux/cleanup.h>
+#include <linux/container_of.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/fs.h>
+#include <linux/iosys-map.h>
+#include <linux/poll.h>
+#include <linux/rculist.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include <uapi/linux/dma-buf.h>
+
+struct dma_buf_shard;
+struct seq_file;
+
+/* The two questions of poll(); an index into dma_buf_object.poll */
+enum dma_buf_poll_dir {
+	DMA_BUF_POLL_IN,	/* may the CPU read? */
+	DMA_BUF_POLL_OUT,	/* may the CPU write? */
+	DMA_BUF_POLL_DIRS
+};
+
+/**
+ * struct dma_buf_poll_entry - a callback on one fence
+ * @cb: the callback
+ * @fence: set while @cb is on it and until @cb has run, with a reference that
+ *	whoever clears it drops: @cb, as the last it does (release), or the one
+ *	who removes @cb, under dma_buf_object.poll_lock
+ * @poll: what the callback counts down
+ */
+struct dma_buf_poll_entry {
+	struct dma_fence_cb cb;
+	struct dma_fence *fence;
+	struct dma_buf_poll *poll;
+};
+
+/**
+ * struct dma_buf_poll - the fences that the pollers of one direction wait for
+ * @entries: @count of them; @single, or allocated; guarded by
+ *	dma_buf_object.poll_lock
+ * @single: serves the usual case, and all when there is no memory
+ * @count: guarded by dma_buf_object.poll_lock
+ * @pending: those whose fence has not signaled; the callback that takes it to 0
+ *	wakes the pollers
+ */
+struct dma_buf_poll {
+	struct dma_buf_poll_entry *entries;
+	struct dma_buf_poll_entry single;
+	unsigned int count;
+	atomic_t pending;
+};
+
+/**
+ * struct dma_buf_name - a name that user space set
+ * @text: NUL-terminated; what dma_buf.name points to
+ * @rcu: delays freeing, as BPF programs read the text without a lock
+ */
+struct dma_buf_name {
+	char text[DMA_BUF_NAME_LEN];
+	struct rcu_head rcu;
+};
+
+/**
+ * struct dma_buf_object - all that a buffer is
+ * @dmabuf: the part that drivers see
+ * @shard: registry shard that lists this buffer; written once, before listing
+ * @shard_link: link in it, guarded by its lock, walked under RCU
+ * @vmaps: users of @vmap, guarded by dma_buf.resv
+ * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
+ * @poll_lock: serialises arming and disarming of @poll; never taken in a fence
+ *	callback
+ * @poll_wait: pollers
+ * @poll: what they wait for, by enum dma_buf_poll_dir
+ * @embedded_resv: dma_buf.resv points here if the exporter brought none
+ * @inode: carries all this, see dma-buf-file.c
+ */
+struct dma_buf_object {
+	struct dma_buf dmabuf;
+
+	struct dma_buf_shard *shard;
+	struct hlist_node shard_link;
+
+	unsigned int vmaps;
+	spinlock_t poll_lock; /* arming and disarming of @poll */
+	struct iosys_map vmap;
+
+	wait_queue_head_t poll_wait;
+	struct dma_buf_poll poll[DMA_BUF_POLL_DIRS];
+
+	struct dma_resv embedded_resv;
+	struct inode inode;
+};
+
+static inline struct dma_buf_object *to_object(struct dma_buf *dmabuf)
+{
+	return container_of(dmabuf, struct dma_buf_object, dmabuf);
+}
+
+static inline struct dma_buf_object *inode_object(struct inode *inode)
+{
+	return container_of(inode, struct dma_buf_object, inode);
+}
+
+/*
+ * For functions that take the reservation, now or only sometimes: a caller that
+ * holds it is told so by lockdep every time, not just when it deadlocks.
+ */
+static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
+{
+	might_lock(&dmabuf->resv->lock.base);
+}
+
+/* The reservation, for a scope. */
+DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
+	     dma_resv_unlock(_T->resv))
+
+/* dma-buf-file.c */
+struct dma_buf_object *
+dma_buf_object_create(const struct dma_buf_export_info *info);
+bool is_dma_buf_file(struct file *file);
+bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
+void dma_buf_show_name(struct seq_file *m, const char *text);
+
+/* dma-buf.c */
+void dma_buf_destroy(struct dma_buf_object *obj);
+
+/* dma-buf-registry.c */
+void dma_buf_registry_init(void);
+void dma_buf_registry_add(struct dma_buf_object *obj);
+void dma_buf_registry_del(struct dma_buf_object *obj);
+struct dma_buf *dma_buf_registry_next(struct dma_buf *dmabuf);
+
+/**
+ * struct dma_buf_cursor - a place in the registry that needs no reference
+ * @cpu: shard
+ * @ino: the walk goes on behind the buffer of this number
+ */
+struct dma_buf_cursor {
+	int cpu;
+	u64 ino;
+};
+
+void dma_buf_cursor_init(struct dma_buf_cursor *cursor);
+void dma_buf_cursor_set(struct dma_buf_cursor *cursor, struct dma_buf *dmabuf);
+struct dma_buf *dma_buf_cursor_next(const struct dma_buf_cursor *cursor);
+
+/* dma-buf-poll.c */
+__poll_t dma_buf_poll(struct file *file, poll_table *table);
+void dma_buf_poll_init(struct dma_buf_object *obj);
+void dma_buf_poll_shutdown(struct dma_buf_object *obj);
+
+/* dma-buf-cpu.c */
+int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
+		       unsigned long pgoff);
+int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+
+/* dma-buf-sync-file.c */
+#ifdef CONFIG_SYNC_FILE
+long dma_buf_export_sync_file(struct dma_buf *dmabuf,
+			      struct dma_buf_export_sync_file __user *uarg);
+long
+dma_buf_import_sync_file(struct dma_buf *dmabuf,
+			 const struct dma_buf_import_sync_file __user *uarg);
+#else
+static inline long
+dma_buf_export_sync_file(struct dma_buf *dmabuf,
+			 struct dma_buf_export_sync_file __user *uarg)
+{
+	return -ENOTTY;
+}
+
+static inline long
+dma_buf_import_sync_file(struct dma_buf *dmabuf,
+			 const struct dma_buf_import_sync_file __user *uarg)
+{
+	return -ENOTTY;
+}
+#endif
+
+/* dma-buf-debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void dma_buf_debugfs_init(void);
+#else
+static inline void dma_buf_debugfs_init(void) { }
+#endif
+
+#endif /* _DMA_BUF_INTERNAL_H */

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: poll() on the implicit fences.
+ *
+ * POLLIN asks whether the CPU may read, that is whether every fence of usage
+ * WRITE and stronger is done; POLLOUT whether it may write: READ and stronger.
+ * BOOKKEEP fences count for neither.
+ *
+ * An idle buffer is answered by a look at its fences: no lock, no allocation, no
+ * store to anything shared. Only if some are pending are callbacks armed, one on
+ * each, and the last of them to run wakes the pollers: when the direction is
+ * ready, not for each fence on the way. Then each poller looks again, and arms
+ * again if work was added meanwhile. Nothing here holds a reference to the
+ * buffer: a fence that never signals does not keep it alive.
+ *
+ * Who runs concurrently
+ * ---------------------
+ * Pollers of the same buffer, on any CPU: poll_lock serialises what they do to a
+ * struct dma_buf_poll. It is held while callbacks are added and removed, so the
+ * order is poll_lock, fence->lock.
+ *
+ * The callbacks, dma_buf_poll_fire(), in any context, under fence->lock: they
+ * must not take poll_lock, nor touch other fences, which may share the lock that
+ * is held. Each counts down, wakes if it was the last, drops its reference to
+ * the fence, and clears entry->fence with release semantics, after which it does
+ * not touch the object.
+ *
+ * The release, dma_buf_poll_shutdown(): no poller is left then, as each holds
+ * the file. Callbacks may be running.
+ *
+ * A callback is removed only where entry->fence was seen set: the lock of a
+ * fence that has signaled may be gone together with the driver that owned it.
+ * entry->fence is cleared under that lock, so dma_fence_remove_callback() either
+ * prevents the callback, or waits until it is through with the object.
+ *
+ * No wake-up is lost
+ * ------------------
+ * A poller queues itself on poll_wait, then looks. Let it go to sleep because it
+ * relies on what is armed, by itself or by another. After it had queued itself,
+ * it saw poll->pending above 0; see dma_buf_poll_awaited() and
+ * dma_buf_poll_set(). The last callback takes poll->pending to 0, which is a
+ * full barrier, and then takes poll_wait.lock to wake. If the poller's turn at
+ * poll_wait.lock came first, the wake-up finds it queued. If the waker's did, the
+ * poller sees 0, does not rely on it and arms anew. A poller that is queued from
+ * an earlier look already is woken in any case.
+ *
+ * No poller starves another
+ * -------------------------
+ * What is armed suits a poller if every fence in it is still pending in the
+ * reservation: the direction cannot become ready before those are done, and
+ * after that all pollers look again. If a fence was taken out of the reservation
+ * before it signaled (replaced, superseded) it may never do so. Then the poller
+ * that notices arms what is pending now instead. That may hold fences which are
+ * newer than what the other pollers wait for, so they are woken to look again.
+ *
+ * The poller that did this is woken itself. It then finds what it armed, and
+ * goes quiet: it takes a change of the reservation to have another round.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+
+#include "dma-buf-internal.h"
+
+static const __poll_t dma_buf_poll_events[DMA_BUF_POLL_DIRS] = {
+	[DMA_BUF_POLL_IN]	= EPOLLIN | EPOLLRDNORM,
+	[DMA_BUF_POLL_OUT]	= EPOLLOUT | EPOLLWRNORM,
+};
+
+static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
+{
+	return dma_resv_usage_rw(dir == DMA_BUF_POLL_OUT);
+}
+
+/* Runs under @fence's lock, see the top of the file. */
+static void dma_buf_poll_fire(struct dma_buf_object *obj,
+			      enum dma_buf_poll_dir dir,
+			      struct dma_buf_poll_entry *entry)
+{
+	/* Pairs with the readers of @pending: they come after queueing. */
+	if (atomic_dec_and_test(&obj->poll[dir].pending))
+		wake_up_poll(&obj->poll_wait, dma_buf_poll_events[dir]);
+	dma_fence_put(entry->fence);
+	/*
+	 * Pairs with dma_buf_poll_disarm(). Entry and object may be gone after
+	 * this.
+	 */
+	smp_store_release(&entry->fence, NULL);
+}
+
+static void dma_buf_poll_fire_in(struct dma_fence *fence,
+				 struct dma_fence_cb *cb)
+{
+	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
+
+	dma_buf_poll_fire(container_of(entry->poll, struct dma_buf_object,
+				       poll[DMA_BUF_POLL_IN]),
+			  DMA_BUF_POLL_IN, entry);
+}
+
+static void dma_buf_poll_fire_out(struct dma_fence *fence,
+				  struct dma_fence_cb *cb)
+{
+	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
+
+	dma_buf_poll_fire(container_of(entry->poll, struct dma_buf_object,
+				       poll[DMA_BUF_POLL_OUT]),
+			  DMA_BUF_POLL_OUT, entry);
+}
+
+/*
+ * Take the callbacks off. Returns true if that prevented one from running, in
+ * which case nobody wakes those who rely on it. Whatever is returned, none
+ * touches the entries any more.
+ */
+static bool dma_buf_poll_disarm(struct dma_buf_poll *poll)
+{
+	bool removed = false;
+	unsigned int i;
+
+	for (i = 0; i < poll->count; i++) {
+		struct dma_buf_poll_entry *entry = &poll->entries[i];
+		struct dma_fence *fence;
+
+		/*
+		 * The callback may drop its reference to the fence any time
+		 * after this looked. Fences are freed, and drivers go, a grace
+		 * period later.
+		 */
+		rcu_read_lock();
+		/* Pairs with dma_buf_poll_fire(): if NULL, it is through. */
+		fence = smp_load_acquire(&entry->fence);
+		if (fence && dma_fence_remove_callback(fence, &entry->cb)) {
+			entry->fence = NULL;
+			dma_fence_put(fence);
+			removed = true;
+		}
+		rcu_read_unlock();
+	}
+	poll->count = 0;
+	return removed;
+}
+
+static void dma_buf_poll_free_entries(struct dma_buf_poll *poll,
+				      struct dma_buf_poll_entry *entries)
+{
+	if (entries != &poll->single)
+		kfree(entries);
+}
+
+/* The next entry whose fence is yet to signal. */
+static unsigned int dma_buf_poll_skip_done(struct dma_buf_poll *poll,
+					   unsigned int i)
+	__must_hold(RCU)
+{
+	for (; i < poll->count; i++) {
+		struct dma_fence *fence = READ_ONCE(poll->entries[i].fence);
+
+		/* The bit alone: dma_fence_is_signaled() may run callbacks. */
+		if (fence && !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT,
+				       &fence->flags))
+			break;
+	}
+	return i;
+}
+
+/*
+ * Is the wake-up of what is armed still to come, and must all that it waits for
+ * be done before the direction can be ready? The caller is queued on poll_wait.
+ */
+static bool dma_buf_poll_awaited(struct dma_buf_object *obj,
+				 enum dma_buf_poll_dir dir)
+{
+	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int i = 0;
+
+	lockdep_assert_held(&obj->poll_lock);
+
+	/* Pairs with dma_buf_poll_fire(), by way of poll_wait.lock. */
+	if (!poll->count || !atomic_read(&poll->pending))
+		return false;
+
+	/*
+	 * The entries are in the order of the reservation. Newer fences between
+	 * theirs do no harm. If the order has changed one may seem to be gone;
+	 * to arm anew is right then as well.
+	 */
+	rcu_read_lock();
+	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (dma_resv_iter_is_restarted(&cursor))
+			i = 0;
+		i = dma_buf_poll_skip_done(poll, i);
+		if (i == poll->count)
+			break;
+		if (READ_ONCE(poll->entries[i].fence) == fence)
+			i++;
+	}
+	dma_resv_iter_end(&cursor);
+	i = dma_buf_poll_skip_done(poll, i);
+	rcu_read_unlock();
+
+	return i == poll->count;
+}
+
+/*
+ * Put callbacks on fences, whose references this consumes. Returns false if all
+ * have signaled already. Sets @replaced if pollers relied on what was armed
+ * before.
+ */
+static bool dma_buf_poll_set(struct dma_buf_object *obj,
+			     enum dma_buf_poll_dir dir,
+			     struct dma_buf_poll_entry *entries,
+			     struct dma_fence **fences, unsigned int count,
+			     bool *replaced)
+{
+	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_buf_poll_entry *old;
+	unsigned int i;
+	bool pending;
+
+	spin_lock(&obj->poll_lock);
+	*replaced = dma_buf_poll_disarm(poll);
+
+	old = poll->entries;
+	poll->entries = entries;
+	poll->count = count;
+	atomic_set(&poll->pending, count);
+
+	for (i = 0; i < count; i++) {
+		struct dma_buf_poll_entry *entry = &entries[i];
+
+		/* First, as the callback may run before its adding returns. */
+		entry->poll = poll;
+		entry->fence = fences[i];
+		if (dma_fence_add_callback(fences[i], &entry->cb,
+					   dir == DMA_BUF_POLL_OUT ?
+					   dma_buf_poll_fire_out :
+					   dma_buf_poll_fire_in)) {
+			entry->fence = NULL;
+			dma_fence_put(fences[i]);
+			atomic_dec(&poll->pending);
+		}
+	}
+	pending = atomic_read(&poll->pending);
+	spin_unlock(&obj->poll_lock);
+
+	if (old != entries)
+		dma_buf_poll_free_entries(poll, old);
+
+	return pending;
+}
+
+/*
+ * The fences of @dir that are pending now, referenced. Without memory only the
+ * first of them: whom its callback wakes will ask for the next.
+ */
+static unsigned int dma_buf_poll_gather(struct dma_buf_object *obj,
+					enum dma_buf_poll_dir dir,
+					struct dma_fence **first,
+					struct dma_fence ***fences)
+{
+	enum dma_resv_usage usage = dma_buf_poll_usage(dir);
+	struct dma_resv *resv = obj->dmabuf.resv;
+	struct dma_resv_iter cursor;
+	unsigned int count;
+
+	if (!dma_resv_get_fences(resv, usage, &count, fences))
+		return count;
+
+	*fences = NULL;
+	dma_resv_iter_begin(&cursor, resv, usage);
+	*first = dma_resv_iter_first_unlocked(&cursor);
+	if (*first)
+		dma_fence_get(*first);
+	dma_resv_iter_end(&cursor);
+	return !!*first;
+}
+
+/* Arm what is pending now. Returns false if there is nothing. */
+static bool dma_buf_poll_arm_pending(struct dma_buf_object *obj,
+				     enum dma_buf_poll_dir dir, bool *armed)
+{
+	struct dma_buf_poll_entry *entries = &obj->poll[dir].single;
+	struct dma_fence *first = NULL, **fences = NULL;
+	unsigned int count;
+	bool replaced;
+
+	count = dma_buf_poll_gather(obj, dir, &first, &fences);
+	if (!count) {
+		kfree(fences);
+		return false;
+	}
+
+	if (count > 1) {
+		entries = kmalloc_array(count, sizeof(*entries),
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		if (!entries) {
+			entries = &obj->poll[dir].single;
+			while (count > 1)
+				dma_fence_put(fences[--count]);
+		}
+	}
+
+	*armed = dma_buf_poll_set(obj, dir, entries, fences ?: &first, count,
+				  &replaced);
+	kfree(fences);
+	if (replaced)
+		wake_up_poll(&obj->poll_wait, dma_buf_poll_events[dir]);
+	return true;
+}
+
+/*
+ * See to it that poll_wait is woken when what is pending is done. Returns false
+ * if nothing is pending any more.
+ */
+static bool dma_buf_poll_arm(struct dma_buf_object *obj,
+			     enum dma_buf_poll_dir dir)
+{
+	bool armed;
+
+	do {
+		spin_lock(&obj->poll_lock);
+		armed = dma_buf_poll_awaited(obj, dir);
+		spin_unlock(&obj->poll_lock);
+		if (!armed && !dma_buf_poll_arm_pending(obj, dir, &armed))
+			return false;
+	} while (!armed);
+
+	return true;
+}
+
+/**
+ * dma_buf_poll - poll hook of a buffer's file
+ * @file: file
+ * @table: where to queue, and which events are asked for
+ *
+ * Context: Process context, may allocate memory. Takes no sleeping lock.
+ * Return: those of the events that are ready.
+ */
+__poll_t dma_buf_poll(struct file *file, poll_table *table)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	struct dma_buf_object *obj = to_object(dmabuf);
+	__poll_t asked = poll_requested_events(table);
+	__poll_t ready = 0;
+	int dir;
+
+	/* Before the look at the fences, whatever it shows: epoll comes just once. */
+	poll_wait(file, &obj->poll_wait, table);
+
+	/* A write waits for all that a read waits for, so OUT answers IN as well. */
+	for (dir = DMA_BUF_POLL_OUT; dir >= DMA_BUF_POLL_IN && !ready; dir--) {
+		if (!(asked & dma_buf_poll_events[dir]))
+			continue;
+
+		if (dma_resv_test_signaled(dmabuf->resv,
+					   dma_buf_poll_usage(dir)) ||
+		    !dma_buf_poll_arm(obj, dir)) {
+			ready = dma_buf_poll_events[DMA_BUF_POLL_IN];
+			if (dir == DMA_BUF_POLL_OUT)
+				ready |= dma_buf_poll_events[DMA_BUF_POLL_OUT];
+		}
+	}
+
+	return asked & ready;
+}
+
+/**
+ * dma_buf_poll_init - ready a new object for pollers
+ * @obj: object
+ */
+void dma_buf_poll_init(struct dma_buf_object *obj)
+{
+	int dir;
+
+	spin_lock_init(&obj->poll_lock);
+	init_waitqueue_head(&obj->poll_wait);
+	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
+		obj->poll[dir].entries = &obj->poll[dir].single;
+		obj->poll[dir].count = 0;
+	}
+}
+
+/**
+ * dma_buf_poll_shutdown - take the callbacks off
+ * @obj: object that has no poller left
+ *
+ * Context: Any. When it returns no callback touches the object any more.
+ */
+void dma_buf_poll_shutdown(struct dma_buf_object *obj)
+{
+	int dir;
+
+	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
+		dma_buf_poll_disarm(&obj->poll[dir]);
+		dma_buf_poll_free_entries(&obj->poll[dir],
+					  obj->poll[dir].entries);
+	}
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: the life of a buffer, from export to release.
+ *
+ * A buffer is a file (dma-buf-file.c makes it). References to the buffer are
+ * references to the file, held by descriptors, maps, importers and walkers, and
+ * the release runs in the last fput(): in process context, deferred past
+ * whatever locks the one who dropped the reference holds, and before the struct
+ * file can serve somebody else, so that exporters may still look at it.
+ *
+ * Only the release tells anybody that the buffer is over. What outlives it (the
+ * dentry, which an O_PATH descriptor or a lookup of /proc/PID/fd can hold, and
+ * with it the inode that the object lies around) is just memory that has not
+ * been given back yet.
+ */
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/export.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/limits.h>
+#include <linux/module.h>
+
+#include "dma-buf-internal.h"
+
+/* Mistakes in an exporter's code warn; sizes come from user space and do not. */
+static int dma_buf_check_export(const struct dma_buf_export_info *info)
+{
+	const struct dma_buf_ops *ops;
+
+	if (WARN_ON_ONCE(!info || !info->priv || !info->ops || !info->exp_name))
+		return -EINVAL;
+
+	ops = info->ops;
+	if (WARN_ON_ONCE(!ops->map_dma_buf || !ops->unmap_dma_buf ||
+			 !ops->release))
+		return -EINVAL;
+
+	/* A kept mapping pins its memory down, which a dynamic exporter moves. */
+	if (WARN_ON_ONCE(!ops->pin != !ops->unpin ||
+			 (ops->cache_sgt_mapping && ops->pin)))
+		return -EINVAL;
+
+	/* llseek() and stat() report the size as a loff_t. */
+	if (!info->size || info->size > LLONG_MAX)
+		return -EINVAL;
+
+	return 0;
+}
+
+/**
+ * dma_buf_destroy - end a buffer whose last reference is gone
+ * @obj: the buffer
+ *
+ * Users that an importer forgot (an attachment, a kernel mapping) would go on
+ * using what is freed here. So nothing is then: the object and the exporter's
+ * module stay for good, and the exporter is not told.
+ *
+ * Context: Process context, no locks held: the exporter's release hook may take
+ * reservations, mutexes and rwsems.
+ */
+void dma_buf_destroy(struct dma_buf_object *obj)
+{
+	struct dma_buf *dmabuf = &obj->dmabuf;
+	struct module *owner = dmabuf->owner;
+	bool waiters;
+
+	dma_buf_registry_del(obj);
+	dma_buf_poll_shutdown(obj);
+
+	/* No user is left who could queue itself, so a lockless look will do. */
+	waiters = waitqueue_active(&obj->poll_wait);
+	if (WARN_ONCE(waiters || obj->vmaps || !list_empty(&dmabuf->attachments),
+		      "buffer %llu of %s released while in use, kept for good\n",
+		      (u64)obj->inode.i_ino, dmabuf->exp_name)) {
+		ihold(&obj->inode);
+	} else {
+		dmabuf->ops->release(dmabuf);
+		if (dmabuf->resv == &obj->embedded_resv)
+			dma_resv_fini(dmabuf->resv);
+		module_put(owner);
+	}
+
+	/* The registry's walkers rely on it: no recycled file points here. */
+	dmabuf->file->private_data = NULL;
+}
+
+/**
+ * dma_buf_put - drop a reference
+ * @dmabuf: buffer; NULL warns and does nothing
+ *
+ * The exporter's release hook never runs in here: the last reference defers it.
+ *
+ * Context: Any context that may call fput(). The caller may hold locks that the
+ * exporter's release hook takes.
+ */
+void dma_buf_put(struct dma_buf *dmabuf)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	fput(dmabuf->file);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
+
+/**
+ * dma_buf_get - the buffer behind a descriptor
+ * @fd: descriptor of the calling process
+ *
+ * Context: Process context. The caller may hold reservations.
+ * Return: a buffer with a reference that is the caller's, to be dropped with
+ * dma_buf_put(), or an ERR_PTR(): -EBADF if there is no such descriptor, -EINVAL
+ * if it is something else than a buffer.
+ */
+struct dma_buf *dma_buf_get(int fd)
+{
+	struct file *file __free(fput) = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!is_dma_buf_file(file))
+		return ERR_PTR(-EINVAL);
+
+	return no_free_ptr(file)->private_data;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
+
+/**
+ * dma_buf_fd_install - publish a buffer under a reserved descriptor
+ * @dmabuf: buffer; consumes the caller's reference, as with dma_buf_fd()
+ * @fd: from get_unused_fd_flags() in the same process
+ *
+ * The second half of handing out a descriptor, which cannot fail: reserve the
+ * number, do everything that can fail, install.
+ *
+ * Context: Process context. The caller may hold reservations.
+ */
+void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
+{
+	fd_install(fd, dmabuf->file);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, DMA_BUF);
+
+/**
+ * dma_buf_fd - give the caller's process a descriptor of a buffer
+ * @dmabuf: buffer
+ * @flags: O_CLOEXEC or 0; other bits are ignored
+ *
+ * Success consumes the caller's reference: another thread may close the
+ * descriptor before this returns, so the buffer must not be touched any more
+ * unless another reference is held. On failure the reference stays with the
+ * caller. Where something can fail after this, such as a copy_to_user(), use
+ * get_unused_fd_flags() and dma_buf_fd_install() instead.
+ *
+ * Context: Process context, may sleep. The caller may hold reservations.
+ * Return: a descriptor; -EINVAL if @dmabuf is NULL; -EMFILE if the process has
+ * no descriptor left; -ENOMEM.
+ */
+int dma_buf_fd(struct dma_buf *dmabuf, int flags)
+{
+	int fd;
+
+	if (!dmabuf)
+		return -EINVAL;
+
+	fd = get_unused_fd_flags(flags & O_CLOEXEC);
+	if (fd >= 0)
+		dma_buf_fd_install(dmabuf, fd);
+
+	return fd;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
+
+/**
+ * dma_buf_export - make a buffer of an exporter's memory
+ * @exp_info: what to export, see &struct dma_buf_export_info; not kept
+ *
+ * On success &dma_buf_export_info.priv is the buffer's: the exporter's release
+ * hook gets it back, also if the exporter changes its mind and calls
+ * dma_buf_put(). On failure it stays with the caller.
+ *
+ * The buffer holds a reference to &dma_buf_export_info.owner until its release.
+ *
+ * Context: Process context, may sleep. Takes no lock that drivers see; the
+ * caller may hold reservations.
+ * Return: a buffer with one reference, which is the caller's, or an ERR_PTR():
+ * -EINVAL if a required argument is missing (with a warning), the size is 0 or
+ * above LLONG_MAX; -ENOENT if the owner is being unloaded; -ENOMEM; -ENFILE.
+ */
+struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
+{
+	struct dma_buf_object *obj;
+	int ret;
+
+	ret = dma_buf_check_export(exp_info);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (!try_module_get(exp_info->owner))
+		return ERR_PTR(-ENOENT);
+
+	obj = dma_buf_object_create(exp_info);
+	if (IS_ERR(obj)) {
+		module_put(exp_info->owner);
+		return ERR_CAST(obj);
+	}
+
+	dma_buf_registry_add(obj);
+	return &obj->dmabuf;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
