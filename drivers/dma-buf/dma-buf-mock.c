@@ -1,1 +1,559 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: an exporter, importers, fences and a poller made for tests.
+ */
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/dma-resv.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "dma-buf-mock.h"
+
+/* Exporter */
+
+static struct mock_exporter *mock_of(struct dma_buf_attachment *attach)
+{
+	return attach->dmabuf->priv;
+}
+
+static int mock_log(struct mock_exporter *mock, enum mock_op op)
+{
+	if (mock->log_len < MOCK_LOG_LEN)
+		mock->log[mock->log_len++] = op;
+	return mock->error[op];
+}
+
+static bool mock_is_listed(struct dma_buf *dmabuf,
+			   struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment *other;
+	bool listed = false;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry(other, &dmabuf->attachments, node)
+		listed |= other == attach;
+	dma_resv_unlock(dmabuf->resv);
+	return listed;
+}
+
+static int mock_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	mock->attach_seen = *attach;
+	mock->listed = mock_is_listed(dmabuf, attach);
+	if (mock->clear_peer2peer)
+		attach->peer2peer = false;
+	return mock_log(mock, MOCK_ATTACH);
+}
+
+static void mock_detach(struct dma_buf *dmabuf,
+			struct dma_buf_attachment *attach)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	mock->listed = mock_is_listed(dmabuf, attach);
+	mock_log(mock, MOCK_DETACH);
+}
+
+static int mock_pin(struct dma_buf_attachment *attach)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+	return mock_log(mock_of(attach), MOCK_PIN);
+}
+
+static void mock_unpin(struct dma_buf_attachment *attach)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+	mock_log(mock_of(attach), MOCK_UNPIN);
+}
+
+/* The fence that a hook leaves behind, as one does that moves the memory. */
+static void mock_leave_fence(struct mock_exporter *mock, struct dma_resv *resv)
+{
+	if (!mock->fence)
+		return;
+
+	if (!dma_resv_reserve_fences(resv, 1))
+		dma_resv_add_fence(resv, mock->fence, DMA_RESV_USAGE_KERNEL);
+	mock->fence = NULL;
+}
+
+static struct sg_table *mock_map(struct dma_buf_attachment *attach,
+				 enum dma_data_direction dir)
+{
+	struct mock_exporter *mock = mock_of(attach);
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ret = mock_log(mock, MOCK_MAP);
+	if (ret)
+		return ERR_PTR(ret);
+	if (mock->map_null)
+		return NULL;
+
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!sgt || sg_alloc_table(sgt, 1, GFP_KERNEL)) {
+		kfree(sgt);
+		return ERR_PTR(-ENOMEM);
+	}
+	sg_set_page(sgt->sgl, mock->page, PAGE_SIZE, 0);
+	/* No device does DMA here: the address has to be right, not mapped. */
+	sg_dma_address(sgt->sgl) = page_to_phys(mock->page);
+	sg_dma_len(sgt->sgl) = PAGE_SIZE;
+
+	mock_leave_fence(mock, attach->dmabuf->resv);
+	return sgt;
+}
+
+static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir)
+{
+	struct mock_exporter *mock = mock_of(attach);
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	mock->last_sgt = sgt;
+	/* The exporter's own table comes back, with its page. */
+	KUNIT_EXPECT_PTR_EQ(mock->test, sg_page(sgt->sgl), mock->page);
+	sg_free_table(sgt);
+	kfree(sgt);
+	mock_log(mock, MOCK_UNMAP);
+}
+
+static void mock_release(struct dma_buf *dmabuf)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	if (mock->release_lock) {
+		dma_resv_lock(mock->release_lock, NULL);
+		dma_resv_unlock(mock->release_lock);
+	}
+	mock->release_file_ok = !file_count(dmabuf->file) &&
+				dmabuf->file->private_data == dmabuf &&
+				file_inode(dmabuf->file)->i_size == mock->size &&
+				list_empty(&dmabuf->attachments);
+	mock_log(mock, MOCK_RELEASE);
+	complete(&mock->released);
+}
+
+static int mock_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	if (mock->watch)
+		mock->watch_signaled = dma_fence_is_signaled(mock->watch);
+	dma_resv_lock(dmabuf->resv, NULL);
+	mock_leave_fence(mock, dmabuf->resv);
+	dma_resv_unlock(dmabuf->resv);
+	return mock_log(mock, MOCK_BEGIN);
+}
+
+static int mock_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	return mock_log(dmabuf->priv, MOCK_END);
+}
+
+static int mock_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+	int ret = mock_log(mock, MOCK_MMAP);
+
+	if (!ret && mock->mmap_file)
+		vma_set_file(vma, mock->mmap_file);
+	return ret;
+}
+
+static int mock_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+	iosys_map_set_vaddr(map, page_address(mock->page));
+	return mock_log(mock, MOCK_VMAP);
+}
+
+static void mock_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+	KUNIT_EXPECT_PTR_EQ(mock->test, map->vaddr, page_address(mock->page));
+	mock_log(mock, MOCK_VUNMAP);
+}
+
+static void mock_exporter_destroy(void *arg)
+{
+	struct mock_exporter *mock = arg;
+
+	__free_page(mock->page);
+	kfree(mock);
+}
+
+/**
+ * mock_exporter_create - an exporter for one buffer
+ * @test: test
+ * @kind: MOCK_PLAIN, or MOCK_DYNAMIC, MOCK_CACHED, MOCK_BARE in combination
+ *
+ * Return: an exporter that goes with the test; the test fails if there is none.
+ */
+struct mock_exporter *mock_exporter_create(struct kunit *test,
+					   unsigned int kind)
+{
+	struct mock_exporter *mock = kzalloc(sizeof(*mock), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	mock->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!mock->page)
+		kfree(mock);
+	KUNIT_ASSERT_NOT_NULL(test, mock->page);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, mock_exporter_destroy,
+						  mock));
+
+	mock->test = test;
+	mock->size = PAGE_SIZE;
+	init_completion(&mock->released);
+
+	mock->ops.map_dma_buf = mock_map;
+	mock->ops.unmap_dma_buf = mock_unmap;
+	mock->ops.release = mock_release;
+	mock->ops.cache_sgt_mapping = kind & MOCK_CACHED;
+	if (kind & MOCK_DYNAMIC) {
+		mock->ops.pin = mock_pin;
+		mock->ops.unpin = mock_unpin;
+	}
+	if (!(kind & MOCK_BARE)) {
+		mock->ops.attach = mock_attach;
+		mock->ops.detach = mock_detach;
+		mock->ops.begin_cpu_access = mock_begin;
+		mock->ops.end_cpu_access = mock_end;
+		mock->ops.mmap = mock_mmap;
+		mock->ops.vmap = mock_vmap;
+		mock->ops.vunmap = mock_vunmap;
+	}
+	return mock;
+}
+
+/**
+ * mock_export_resv - export with a reservation of the exporter's
+ * @mock: exporter
+ * @resv: reservation, or NULL
+ *
+ * Return: a buffer; the test fails if there is none.
+ */
+struct dma_buf *mock_export_resv(struct mock_exporter *mock,
+				 struct dma_resv *resv)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.ops = &mock->ops;
+	info.size = mock->size;
+	info.flags = O_RDWR;
+	info.priv = mock;
+	info.resv = resv;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(mock->test, dmabuf);
+	return dmabuf;
+}
+
+/**
+ * mock_export - export
+ * @mock: exporter
+ *
+ * Return: a buffer; the test fails if there is none.
+ */
+struct dma_buf *mock_export(struct mock_exporter *mock)
+{
+	return mock_export_resv(mock, NULL);
+}
+
+/**
+ * mock_wait_released - wait until the release hook was called
+ * @mock: exporter; the test fails if it takes more than ten seconds
+ */
+void mock_wait_released(struct mock_exporter *mock)
+{
+	KUNIT_ASSERT_NE(mock->test, 0UL,
+			wait_for_completion_timeout(&mock->released, 10 * HZ));
+	KUNIT_EXPECT_TRUE(mock->test, mock->release_file_ok);
+	KUNIT_EXPECT_EQ(mock->test, 1U, mock_count(mock, MOCK_RELEASE));
+}
+
+/**
+ * mock_put - drop the last reference and wait for the release
+ * @mock: exporter
+ * @dmabuf: its buffer
+ */
+void mock_put(struct mock_exporter *mock, struct dma_buf *dmabuf)
+{
+	dma_buf_put(dmabuf);
+	mock_wait_released(mock);
+}
+
+/**
+ * mock_is_released - was the release hook called, after all that is deferred?
+ * @mock: exporter
+ *
+ * Return: true if it was.
+ */
+bool mock_is_released(struct mock_exporter *mock)
+{
+	flush_delayed_fput();
+	return completion_done(&mock->released);
+}
+
+/**
+ * mock_count - how often is a hook in the log?
+ * @mock: exporter
+ * @op: hook
+ *
+ * Return: number of calls since the last mock_expect_ops().
+ */
+unsigned int mock_count(struct mock_exporter *mock, enum mock_op op)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < mock->log_len; i++)
+		count += mock->log[i] == op;
+	return count;
+}
+
+/**
+ * mock_check_log - compare the log with what is expected, and empty it
+ * @mock: exporter
+ * @ops: expected
+ * @count: how many
+ * @line: of the test
+ */
+void mock_check_log(struct mock_exporter *mock, const u8 *ops,
+		    unsigned int count, int line)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ_MSG(mock->test, mock->log_len, count, "line %d", line);
+	for (i = 0; i < min(count, mock->log_len); i++)
+		KUNIT_EXPECT_EQ_MSG(mock->test, mock->log[i], ops[i],
+				    "line %d, call %u", line, i);
+	mock->log_len = 0;
+}
+
+/* Fences */
+
+struct mock_fence {
+	struct dma_fence base;
+	spinlock_t lock; /* of @base */
+	struct delayed_work work;
+};
+
+static const char *mock_fence_name(struct dma_fence *fence)
+{
+	return "mock";
+}
+
+static const struct dma_fence_ops mock_fence_ops = {
+	.get_driver_name	= mock_fence_name,
+	.get_timeline_name	= mock_fence_name,
+};
+
+static void mock_fence_work(struct work_struct *work)
+{
+	struct mock_fence *mock = container_of(to_delayed_work(work),
+					       struct mock_fence, work);
+
+	dma_fence_signal(&mock->base);
+}
+
+/* Whatever a test leaves is signaled: buffers and pollers let go of it. */
+static void mock_fence_destroy(void *arg)
+{
+	struct mock_fence *mock = arg;
+
+	cancel_delayed_work_sync(&mock->work);
+	dma_fence_signal(&mock->base);
+	dma_fence_put(&mock->base);
+}
+
+static struct dma_fence *mock_fence_init(struct kunit *test, u64 context,
+					 u64 seqno)
+{
+	struct mock_fence *mock = kzalloc(sizeof(*mock), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	spin_lock_init(&mock->lock);
+	INIT_DELAYED_WORK(&mock->work, mock_fence_work);
+	dma_fence_init(&mock->base, &mock_fence_ops, &mock->lock, context,
+		       seqno);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, mock_fence_destroy,
+						  mock));
+	return &mock->base;
+}
+
+/**
+ * mock_fence_create - a fence of a timeline of its own
+ * @test: test
+ *
+ * Return: a fence whose reference is the test's and goes with it.
+ */
+struct dma_fence *mock_fence_create(struct kunit *test)
+{
+	return mock_fence_init(test, dma_fence_context_alloc(1), 1);
+}
+
+/**
+ * mock_fence_next - the next fence of a timeline
+ * @fence: one from mock_fence_create()
+ *
+ * Return: as mock_fence_create().
+ */
+struct dma_fence *mock_fence_next(struct dma_fence *fence)
+{
+	return mock_fence_init(kunit_get_current_test(), fence->context,
+			       fence->seqno + 1);
+}
+
+/**
+ * mock_fence_signal - signal a fence now
+ * @fence: from mock_fence_create()
+ */
+void mock_fence_signal(struct dma_fence *fence)
+{
+	dma_fence_signal(fence);
+}
+
+/**
+ * mock_fence_signal_later - signal a fence from a worker
+ * @fence: from mock_fence_create()
+ * @msecs: when
+ */
+void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+
+	schedule_delayed_work(&mock->work, msecs_to_jiffies(msecs));
+}
+
+/**
+ * mock_add_fence - add a fence to a buffer's reservation
+ * @dmabuf: buffer
+ * @fence: fence
+ * @usage: what for
+ */
+void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
+		    enum dma_resv_usage usage)
+{
+	int ret;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (!ret)
+		dma_resv_add_fence(dmabuf->resv, fence, usage);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_ASSERT_EQ(kunit_get_current_test(), 0, ret);
+}
+
+/* Pollers */
+
+static int mock_poller_wake(wait_queue_entry_t *wait, unsigned int mode,
+			    int sync, void *key)
+{
+	struct mock_poller *poller = container_of(wait, struct mock_poller,
+						  wait);
+
+	if (!key || (key_to_poll(key) & poller->events))
+		atomic_inc(&poller->wakeups);
+	return 0;
+}
+
+static void mock_poller_queue(struct file *file, wait_queue_head_t *head,
+			      poll_table *table)
+{
+	struct mock_poller *poller = container_of(table, struct mock_poller,
+						  table);
+
+	if (poller->head)
+		return;
+
+	poller->head = head;
+	add_wait_queue(head, &poller->wait);
+}
+
+static void mock_poller_destroy(void *arg)
+{
+	mock_poller_leave(arg);
+	kfree(arg);
+}
+
+/**
+ * mock_poller_create - somebody who polls
+ * @test: test
+ * @events: asked for
+ *
+ * Return: a poller that goes with the test.
+ */
+struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events)
+{
+	struct mock_poller *poller = kzalloc(sizeof(*poller), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, poller);
+	init_waitqueue_func_entry(&poller->wait, mock_poller_wake);
+	init_poll_funcptr(&poller->table, mock_poller_queue);
+	poller->table._key = events;
+	poller->events = events;
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, mock_poller_destroy,
+						  poller));
+	return poller;
+}
+
+/**
+ * mock_poll - poll a buffer
+ * @poller: who; stays queued until mock_poller_leave(), before the last
+ *	reference to the buffer is dropped
+ * @dmabuf: buffer
+ *
+ * Return: events that are ready.
+ */
+__poll_t mock_poll(struct mock_poller *poller, struct dma_buf *dmabuf)
+{
+	return vfs_poll(dmabuf->file, &poller->table);
+}
+
+/**
+ * mock_poller_leave - leave the wait queue
+ * @poller: who
+ */
+void mock_poller_leave(struct mock_poller *poller)
+{
+	if (poller->head)
+		remove_wait_queue(poller->head, &poller->wait);
+	poller->head = NULL;
+}
+
+/* Signals */
+
+/**
+ * mock_signal_begin - make interruptible waits of this thread end at once
+ */
+void mock_signal_begin(void)
+{
+	allow_signal(SIGUSR1);
+	send_sig(SIGUSR1, current, 1);
+}
+
+/**
+ * mock_signal_end - undo mock_signal_begin()
+ */
+void mock_signal_end(void)
+{
+	flush_signals(current);
+	disallow_signal(SIGUSR1);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dma-buf: an exporter, importers, fences and a poller made for tests.
+ *
+ * They stand on the public header alone, so that the tests can be built against
+ * any core.
+ */
+#ifndef _DMA_BUF_MOCK_H
+#define _DMA_BUF_MOCK_H
+
+#include <linux/completion.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+
+struct kunit;
+
+/* Kinds of exporter; may be combined */
+#define MOCK_PLAIN	0
+#define MOCK_DYNAMIC	BIT(0)	/* has pin and unpin */
+#define MOCK_CACHED	BIT(1)	/* wants mappings kept */
+#define MOCK_BARE	BIT(2)	/* has the required hooks only */
+
+/* What the exporter's hooks write into its log */
+enum mock_op {
+	MOCK_ATTACH = 1,
+	MOCK_DETACH,
+	MOCK_PIN,
+	MOCK_UNPIN,
+	MOCK_MAP,
+	MOCK_UNMAP,
+	MOCK_BEGIN,
+	MOCK_END,
+	MOCK_MMAP,
+	MOCK_VMAP,
+	MOCK_VUNMAP,
+	MOCK_RELEASE,
+};
+
+#define MOCK_LOG_LEN	32
+
+/**
+ * struct mock_exporter - one buffer's exporter
+ * @test: the test that it serves
+ * @ops: hook table of its own
+ * @page: the memory
+ * @size: bytes that it says it has
+ * @log: hooks in the order of their calls
+ * @log_len: how many
+ * @error: what a hook shall return, by enum mock_op
+ * @map_null: have the map hook return NULL
+ * @clear_peer2peer: have the attach hook clear the flag
+ * @fence: added to the reservation, usage KERNEL, by the map or the
+ *	begin_cpu_access hook
+ * @watch: fence whose state the begin_cpu_access hook records
+ * @watch_signaled: that state
+ * @attach_seen: copy of the attachment that the attach hook got
+ * @listed: whether the attach or detach hook found the attachment listed
+ * @last_sgt: table that the unmap hook was given
+ * @mmap_file: file that the mmap hook puts behind the map
+ * @release_lock: reservation that the release hook takes
+ * @release_file_ok: the file was still the buffer's when it was released
+ * @released: completed by the release hook
+ */
+struct mock_exporter {
+	struct kunit *test;
+	struct dma_buf_ops ops;
+	struct page *page;
+	size_t size;
+	u8 log[MOCK_LOG_LEN];
+	unsigned int log_len;
+	int error[MOCK_RELEASE + 1];
+	bool map_null;
+	bool clear_peer2peer;
+	struct dma_fence *fence;
+	struct dma_fence *watch;
+	bool watch_signaled;
+	struct dma_buf_attachment attach_seen;
+	bool listed;
+	struct sg_table *last_sgt;
+	struct file *mmap_file;
+	struct dma_resv *release_lock;
+	bool release_file_ok;
+	struct completion released;
+};
+
+struct mock_exporter *mock_exporter_create(struct kunit *test,
+					   unsigned int kind);
+struct dma_buf *mock_export(struct mock_exporter *mock);
+struct dma_buf *mock_export_resv(struct mock_exporter *mock,
+				 struct dma_resv *resv);
+void mock_put(struct mock_exporter *mock, struct dma_buf *dmabuf);
+void mock_wait_released(struct mock_exporter *mock);
+bool mock_is_released(struct mock_exporter *mock);
+unsigned int mock_count(struct mock_exporter *mock, enum mock_op op);
+void mock_check_log(struct mock_exporter *mock, const u8 *ops,
+		    unsigned int count, int line);
+
+/* The hooks that were called since the last look were just these. */
+#define mock_expect_ops(mock, ...)					\
+do {									\
+	static const u8 __ops[] = { __VA_ARGS__ };			\
+	mock_check_log(mock, __ops, ARRAY_SIZE(__ops), __LINE__);	\
+} while (0)
+
+struct dma_fence *mock_fence_create(struct kunit *test);
+struct dma_fence *mock_fence_next(struct dma_fence *fence);
+void mock_fence_signal(struct dma_fence *fence);
+void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs);
+void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
+		    enum dma_resv_usage usage);
+
+/**
+ * struct mock_poller - somebody who polls
+ * @table: for vfs_poll()
+ * @wait: its entry in the wait queue
+ * @head: that wait queue
+ * @events: that it asks for
+ * @wakeups: since it was created
+ */
+struct mock_poller {
+	poll_table table;
+	wait_queue_entry_t wait;
+	wait_queue_head_t *head;
+	__poll_t events;
+	atomic_t wakeups;
+};
+
+struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events);
+__poll_t mock_poll(struct mock_poller *poller, struct dma_buf *dmabuf);
+void mock_poller_leave(struct mock_poller *poller);
+
+/* A signal is pending on the test's own thread: interruptible waits end. */
+void mock_signal_begin(void);
+void mock_signal_end(void);
+
+#endif /* _DMA_BUF_MOCK_H */
