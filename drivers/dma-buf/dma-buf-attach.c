@@ -20,6 +20,7 @@
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
+#include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
@@ -35,12 +36,18 @@
  *	some importers map without the reservation.
  * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
  *	pins that mappings hold. Guarded by dma_buf.resv.
+ * @abandoned: the importer detached while it had mappings. Guarded by
+ *	dma_buf.resv.
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment attach;
 	atomic_t maps;
 	unsigned int pins;
+	bool abandoned;
 };
+
+/* Stands in for the callbacks of an importer that may be gone. */
+static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
 
 static struct dma_buf_attachment_object *
 to_attachment(struct dma_buf_attachment *attach)
@@ -117,44 +124,54 @@ static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
 	return original;
 }
 
+/* A static importer does not look at fences: the kernel's own work comes first. */
+static int dma_buf_wait_static(struct dma_buf_attachment *attach)
+{
+	long ret;
+
+	if (dma_buf_attachment_is_dynamic(attach))
+		return 0;
+
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				    true, MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
 /* Undo what dma_buf_map() did. */
 static void dma_buf_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir)
 {
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	struct dma_buf *dmabuf = attach->dmabuf;
 
-	ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
+	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
 	if (dma_buf_map_pins(attach))
-		ops->unpin(attach);
+		dmabuf->ops->unpin(attach);
 }
 
 static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-	const struct dma_buf_ops *ops = dmabuf->ops;
 	bool pinned = dma_buf_map_pins(attach);
 	struct sg_table *sgt, *original;
-	long ret;
+	int ret;
 
 	if (pinned) {
-		ret = ops->pin(attach);
+		ret = dmabuf->ops->pin(attach);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 
-	original = ops->map_dma_buf(attach, dir);
+	original = dmabuf->ops->map_dma_buf(attach, dir);
 	if (IS_ERR_OR_NULL(original)) {
 		ret = original ? PTR_ERR(original) : -ENOMEM;
 		goto err_unpin;
 	}
 
-	if (!dma_buf_attachment_is_dynamic(attach)) {
-		ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-					    true, MAX_SCHEDULE_TIMEOUT);
-		if (ret < 0)
-			goto err_unmap;
-	}
+	/* Now, because the hook may be what started the work. */
+	ret = dma_buf_wait_static(attach);
+	if (ret)
+		goto err_unmap;
 
 	sgt = dma_buf_wrap_sgt(original);
 	if (IS_ERR(sgt)) {
@@ -165,10 +182,10 @@ static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 	return sgt;
 
 err_unmap:
-	ops->unmap_dma_buf(attach, original, dir);
+	dmabuf->ops->unmap_dma_buf(attach, original, dir);
 err_unpin:
 	if (pinned)
-		ops->unpin(attach);
+		dmabuf->ops->unpin(attach);
 	return ERR_PTR(ret);
 }
 
@@ -177,11 +194,13 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 					   enum dma_data_direction dir)
 {
 	struct sg_table *sgt;
+	int ret;
 
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(-EBUSY);
-		return attach->sgt;
+		ret = dma_buf_wait_static(attach);
+		return ret ? ERR_PTR(ret) : attach->sgt;
 	}
 
 	sgt = dma_buf_map(attach, dir);
@@ -193,21 +212,40 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 }
 
 /*
+ * The importer believes that it has detached: its callbacks, what they work on
+ * and its device may go. A dynamic one stays dynamic, so that pins stay balanced.
+ */
+static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
+{
+	struct dma_buf_attachment *attach = &obj->attach;
+
+	if (obj->abandoned)
+		return;
+
+	obj->abandoned = true;
+	get_device(attach->dev);
+	attach->importer_priv = NULL;
+	if (attach->importer_ops)
+		attach->importer_ops = &dma_buf_abandoned_ops;
+}
+
+/*
  * An importer that detaches while it has a mapping would have the exporter's
- * unmap hook run on an attachment that is gone. It is left attached, for good.
- * Pins that it forgot can be undone.
+ * unmap hook run on an attachment that is gone. It is left attached, until it
+ * comes again without one. Pins that it forgot can be undone.
  */
 static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
 {
 	struct dma_buf_attachment *attach = &obj->attach;
-	struct dma_buf *dmabuf = attach->dmabuf;
+	int maps = atomic_read(&obj->maps);
 
-	dma_resv_assert_held(dmabuf->resv);
+	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (WARN_ONCE(atomic_read(&obj->maps),
-		      "%s detaches with %d live mappings, stays attached\n",
-		      dev_name(attach->dev), atomic_read(&obj->maps)))
+	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
+		      dev_name(attach->dev), maps)) {
+		dma_buf_abandon(obj);
 		return false;
+	}
 
 	WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
 		  dev_name(attach->dev), obj->pins);
@@ -472,8 +510,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
  * @attach: attachment of @dmabuf; freed
  *
  * The importer must have unmapped and unpinned. Pins that are left are undone,
- * with a warning. With mappings left the attachment, and with it the buffer's
- * memory, stays for good, with a warning.
+ * with a warning. With mappings left it stays attached, with a warning, but its
+ * callbacks are not called any more; it may unmap and detach again. If it never
+ * does, the buffer's memory stays for good.
  *
  * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
  * the caller must not hold. Warns and does nothing if an argument is NULL or
@@ -481,19 +520,25 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
+	struct dma_buf_attachment_object *obj;
+
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
+	obj = to_attachment(attach);
 	scoped_guard(dma_buf_resv, dmabuf) {
-		if (!dma_buf_settle(to_attachment(attach)))
+		if (!dma_buf_settle(obj))
 			return;
-		list_del(&attach->node);
+		scoped_guard(spinlock, &to_object(dmabuf)->lock)
+			list_del(&attach->node);
 	}
 
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	kfree(to_attachment(attach));
+	if (obj->abandoned)
+		put_device(attach->dev);
+	kfree(obj);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 
@@ -544,7 +589,8 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		return ERR_PTR(ret);
 
 	guard(dma_buf_resv)(dmabuf);
-	list_add(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	scoped_guard(spinlock, &to_object(dmabuf)->lock)
+		list_add(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
 	return attach;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);

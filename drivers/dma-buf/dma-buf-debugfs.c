@@ -3,10 +3,9 @@
  * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, every live buffer for people who
  * debug. Programs parse it: columns and totals keep their form.
  *
- * One buffer at a time is taken, shown and let go. Nothing is waited for: where
- * somebody holds a reservation the buffer gets its line and a note instead of
- * its devices. Between two read() calls only the place is remembered, no
- * reference, so an idle reader keeps no buffer alive.
+ * One buffer at a time is taken, shown and let go. No reservation is taken, so
+ * nothing is waited for and nobody has to wait. Between two read() calls only
+ * the place is remembered, no reference, so an idle reader keeps no buffer alive.
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
@@ -70,16 +69,13 @@ static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
 
 	seq_puts(m, "\tAttached Devices:\n");
 
-	if (!dma_resv_trylock(dmabuf->resv)) {
-		seq_puts(m, "\t(reservation is held, devices not shown)\n\n");
-		return;
+	/* Keeps the attachments, and importers keep their devices that long. */
+	scoped_guard(spinlock, &to_object(dmabuf)->lock) {
+		list_for_each_entry(attach, &dmabuf->attachments, node) {
+			seq_printf(m, "\t%s\n", dev_name(attach->dev));
+			count++;
+		}
 	}
-
-	list_for_each_entry(attach, &dmabuf->attachments, node) {
-		seq_printf(m, "\t%s\n", dev_name(attach->dev));
-		count++;
-	}
-	dma_resv_unlock(dmabuf->resv);
 
 	seq_printf(m, "Total %d devices attached\n\n", count);
 }

@@ -39,11 +39,13 @@ static_assert(sizeof(struct dma_buf_export_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
 static_assert(sizeof(struct dma_buf_import_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_import_sync_file, fd) == 4);
-static_assert(DMA_BUF_IOCTL_SYNC == 0x40086200);
-static_assert(DMA_BUF_SET_NAME_A == 0x40046201);
-static_assert(DMA_BUF_SET_NAME_B == 0x40086201);
-static_assert(DMA_BUF_IOCTL_EXPORT_SYNC_FILE == 0xc0086202);
-static_assert(DMA_BUF_IOCTL_IMPORT_SYNC_FILE == 0x40086203);
+#define assert_ioctl(cmd, dir, nr, size) \
+	static_assert(_IOC(dir, 'b', nr, size) == (cmd))
+assert_ioctl(DMA_BUF_IOCTL_SYNC, _IOC_WRITE, 0, 8);
+assert_ioctl(DMA_BUF_SET_NAME_A, _IOC_WRITE, 1, 4);
+assert_ioctl(DMA_BUF_SET_NAME_B, _IOC_WRITE, 1, 8);
+assert_ioctl(DMA_BUF_IOCTL_EXPORT_SYNC_FILE, _IOC_READ | _IOC_WRITE, 2, 8);
+assert_ioctl(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, _IOC_WRITE, 3, 8);
 static_assert(DMA_BUF_SYNC_VALID_FLAGS_MASK == 7);
 
 /* What fdinfo and bufinfo must not print as it is: a name could forge a line. */
@@ -162,8 +164,10 @@ static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
 
 	if (whence == SEEK_SET)
 		return 0;
+	if (whence == SEEK_END)
+		return dmabuf->size;
 
-	return whence == SEEK_END ? dmabuf->size : -EINVAL;
+	return -EINVAL;
 }
 
 static long dma_buf_sync(struct dma_buf *dmabuf,

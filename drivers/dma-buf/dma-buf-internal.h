@@ -5,7 +5,7 @@
  * Lock order, outermost first:
  *
  *	dma_resv (ww-mutex, exporter's or embedded)
- *	  dma_buf_object.poll_lock
+ *	  dma_buf_object.lock
  *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
  *	      dma_buf_object.poll_wait.lock
  *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
@@ -46,8 +46,8 @@ enum dma_buf_poll_dir {
  * struct dma_buf_poll_entry - a callback on one fence
  * @cb: the callback
  * @fence: set while @cb is on it and until @cb has run, with a reference that
- *	whoever clears it drops: @cb, as the last it does (release), or the one
- *	who removes @cb, under dma_buf_object.poll_lock
+ *	whoever clears it drops: @cb, under dma_buf_object.poll_wait.lock, or the
+ *	one who removed @cb, under dma_buf_object.lock
  * @poll: what the callback counts down
  */
 struct dma_buf_poll_entry {
@@ -59,9 +59,9 @@ struct dma_buf_poll_entry {
 /**
  * struct dma_buf_poll - the fences that the pollers of one direction wait for
  * @entries: @count of them; @single, or allocated; guarded by
- *	dma_buf_object.poll_lock
+ *	dma_buf_object.lock
  * @single: serves the usual case, and all when there is no memory
- * @count: guarded by dma_buf_object.poll_lock
+ * @count: guarded by dma_buf_object.lock
  * @pending: those whose fence has not signaled; the callback that takes it to 0
  *	wakes the pollers
  */
@@ -89,7 +89,9 @@ struct dma_buf_name {
  * @shard_link: link in it, guarded by its lock, walked under RCU
  * @vmaps: users of @vmap, guarded by dma_buf.resv
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
- * @poll_lock: serialises arming and disarming of @poll; never taken in a fence
+ * @lock: serialises arming and disarming of @poll; taken, inside the
+ *	reservation, to change dma_buf.attachments, so that who cannot wait for
+ *	the reservation may look at the list under it; never taken in a fence
  *	callback
  * @poll_wait: pollers
  * @poll: what they wait for, by enum dma_buf_poll_dir
@@ -103,7 +105,7 @@ struct dma_buf_object {
 	struct hlist_node shard_link;
 
 	unsigned int vmaps;
-	spinlock_t poll_lock; /* arming and disarming of @poll */
+	spinlock_t lock; /* @poll, and dma_buf.attachments for a look */
 	struct iosys_map vmap;
 
 	wait_queue_head_t poll_wait;
@@ -159,7 +161,7 @@ struct dma_buf *dma_buf_registry_next(struct dma_buf *dmabuf);
  */
 struct dma_buf_cursor {
 	int cpu;
-	u64 ino;
+	unsigned long ino;
 };
 
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor);

@@ -347,20 +347,40 @@ void mock_check_log(struct mock_exporter *mock, const u8 *ops,
 
 /* Fences */
 
+/*
+ * A fence that is as awkward as fences are: its lock goes at once when the last
+ * reference does, as with sw_sync, only the fence itself waits for RCU.
+ */
 struct mock_fence {
 	struct dma_fence base;
-	spinlock_t lock; /* of @base */
+	spinlock_t *lock; /* of @base */
 	struct delayed_work work;
+	bool loose;
 };
+
+/* Loose fences that have not been released yet. */
+static atomic_t mock_fences_loose;
 
 static const char *mock_fence_name(struct dma_fence *fence)
 {
 	return "mock";
 }
 
+static void mock_fence_release(struct dma_fence *fence)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+	bool loose = mock->loose;
+
+	kfree(mock->lock);
+	dma_fence_free(fence);
+	if (loose)
+		atomic_dec(&mock_fences_loose);
+}
+
 static const struct dma_fence_ops mock_fence_ops = {
 	.get_driver_name	= mock_fence_name,
 	.get_timeline_name	= mock_fence_name,
+	.release		= mock_fence_release,
 };
 
 static void mock_fence_work(struct work_struct *work)
@@ -369,6 +389,8 @@ static void mock_fence_work(struct work_struct *work)
 					       struct mock_fence, work);
 
 	dma_fence_signal(&mock->base);
+	if (mock->loose)
+		dma_fence_put(&mock->base);
 }
 
 /* Whatever a test leaves is signaled: buffers and pollers let go of it. */
@@ -381,16 +403,28 @@ static void mock_fence_destroy(void *arg)
 	dma_fence_put(&mock->base);
 }
 
-static struct dma_fence *mock_fence_init(struct kunit *test, u64 context,
-					 u64 seqno)
+static struct mock_fence *mock_fence_alloc(struct kunit *test, u64 context,
+					   u64 seqno)
 {
 	struct mock_fence *mock = kzalloc(sizeof(*mock), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, mock);
-	spin_lock_init(&mock->lock);
+	mock->lock = kmalloc(sizeof(*mock->lock), GFP_KERNEL);
+	if (!mock->lock)
+		kfree(mock);
+	KUNIT_ASSERT_NOT_NULL(test, mock->lock);
+	spin_lock_init(mock->lock);
 	INIT_DELAYED_WORK(&mock->work, mock_fence_work);
-	dma_fence_init(&mock->base, &mock_fence_ops, &mock->lock, context,
+	dma_fence_init(&mock->base, &mock_fence_ops, mock->lock, context,
 		       seqno);
+	return mock;
+}
+
+static struct dma_fence *mock_fence_init(struct kunit *test, u64 context,
+					 u64 seqno)
+{
+	struct mock_fence *mock = mock_fence_alloc(test, context, seqno);
+
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, mock_fence_destroy,
 						  mock));
@@ -418,6 +452,36 @@ struct dma_fence *mock_fence_next(struct dma_fence *fence)
 {
 	return mock_fence_init(kunit_get_current_test(), fence->context,
 			       fence->seqno + 1);
+}
+
+/**
+ * mock_fence_create_loose - a fence that nobody but its timeline holds
+ * @test: test
+ *
+ * Return: a fence whose one reference mock_fence_signal_later() drops, after it
+ * signaled.
+ */
+struct dma_fence *mock_fence_create_loose(struct kunit *test)
+{
+	struct mock_fence *mock;
+
+	mock = mock_fence_alloc(test, dma_fence_context_alloc(1), 1);
+	mock->loose = true;
+	atomic_inc(&mock_fences_loose);
+	return &mock->base;
+}
+
+/**
+ * mock_fence_loose_wait - wait until every loose fence has been released
+ * @test: test; fails if it takes more than ten seconds
+ */
+void mock_fence_loose_wait(struct kunit *test)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && atomic_read(&mock_fences_loose); tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock_fences_loose), 0);
 }
 
 /**
@@ -470,6 +534,7 @@ static int mock_poller_wake(wait_queue_entry_t *wait, unsigned int mode,
 
 	if (!key || (key_to_poll(key) & poller->events))
 		atomic_inc(&poller->wakeups);
+	poller->claimed |= key_to_poll(key);
 	return 0;
 }
 

@@ -105,6 +105,8 @@ do {									\
 } while (0)
 
 struct dma_fence *mock_fence_create(struct kunit *test);
+struct dma_fence *mock_fence_create_loose(struct kunit *test);
+void mock_fence_loose_wait(struct kunit *test);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
 void mock_fence_signal(struct dma_fence *fence);
 void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs);
@@ -118,6 +120,7 @@ void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
  * @head: that wait queue
  * @events: that it asks for
  * @wakeups: since it was created
+ * @claimed: events that a wake-up said are ready; io_uring and aio believe it
  */
 struct mock_poller {
 	poll_table table;
@@ -125,6 +128,7 @@ struct mock_poller {
 	wait_queue_head_t *head;
 	__poll_t events;
 	atomic_t wakeups;
+	__poll_t claimed;
 };
 
 struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events);

@@ -6,43 +6,52 @@
  * WRITE and stronger is done; POLLOUT whether it may write: READ and stronger.
  * BOOKKEEP fences count for neither.
  *
- * An idle buffer is answered by a look at its fences: no lock, no allocation, no
- * store to anything shared. Only if some are pending are callbacks armed, one on
- * each, and the last of them to run wakes the pollers: when the direction is
- * ready, not for each fence on the way. Then each poller looks again, and arms
- * again if work was added meanwhile. Nothing here holds a reference to the
- * buffer: a fence that never signals does not keep it alive.
+ * An idle buffer is answered by a look at its fences: no lock is taken (but for
+ * queueing a poller, once), nothing shared is written. Only if some are pending
+ * are callbacks armed, one on each, and the last of them to run wakes the
+ * pollers: when the direction is ready, not for each fence on the way. Then each
+ * poller looks again, and arms again if work was added meanwhile. Nothing here
+ * holds a reference to the buffer: a fence that never signals does not keep it
+ * alive.
+ *
+ * Wake-ups carry no key. A key says which events are ready, and io_uring and aio
+ * take its word for it without another look. Here it would only be a hint: there
+ * may be newer fences, or the poller may wait for the other direction. All
+ * pollers are woken, as one that asked to be woken exclusively may be such.
  *
  * Who runs concurrently
  * ---------------------
- * Pollers of the same buffer, on any CPU: poll_lock serialises what they do to a
+ * Pollers of the same buffer, on any CPU: obj->lock serialises what they do to a
  * struct dma_buf_poll. It is held while callbacks are added and removed, so the
- * order is poll_lock, fence->lock.
+ * order is obj->lock, fence->lock, poll_wait.lock.
  *
  * The callbacks, dma_buf_poll_fire(), in any context, under fence->lock: they
- * must not take poll_lock, nor touch other fences, which may share the lock that
- * is held. Each counts down, wakes if it was the last, drops its reference to
- * the fence, and clears entry->fence with release semantics, after which it does
- * not touch the object.
+ * must not take obj->lock, nor touch other fences, which may share the lock that
+ * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
+ * its reference to the fence, clears entry->fence, and does not touch the object
+ * after it let poll_wait.lock go. (Whoever signals a fence holds a reference, so
+ * the one that is dropped is not the last.)
  *
  * The release, dma_buf_poll_shutdown(): no poller is left then, as each holds
  * the file. Callbacks may be running.
  *
- * A callback is removed only where entry->fence was seen set: the lock of a
- * fence that has signaled may be gone together with the driver that owned it.
- * entry->fence is cleared under that lock, so dma_fence_remove_callback() either
- * prevents the callback, or waits until it is through with the object.
+ * A callback is removed only where entry->fence was seen set under poll_wait.lock,
+ * and with a reference to the fence that was taken there: before that the
+ * callback has not dropped its own. The fence's lock may be gone together with
+ * the driver that owned it once the fence has signaled and the callback has said
+ * so. dma_fence_remove_callback() either prevents the callback, or waits for
+ * fence->lock, that is until the callback is through with the object.
  *
  * No wake-up is lost
  * ------------------
  * A poller queues itself on poll_wait, then looks. Let it go to sleep because it
  * relies on what is armed, by itself or by another. After it had queued itself,
  * it saw poll->pending above 0; see dma_buf_poll_awaited() and
- * dma_buf_poll_set(). The last callback takes poll->pending to 0, which is a
- * full barrier, and then takes poll_wait.lock to wake. If the poller's turn at
- * poll_wait.lock came first, the wake-up finds it queued. If the waker's did, the
- * poller sees 0, does not rely on it and arms anew. A poller that is queued from
- * an earlier look already is woken in any case.
+ * dma_buf_poll_set(). The last callback takes poll->pending to 0 and wakes in
+ * one go under poll_wait.lock. If the poller's turn at that lock came first, it is
+ * found queued. If the callback's did, the poller sees 0, does not rely on it and
+ * arms anew. A poller that is queued from an earlier look already is woken in any
+ * case.
  *
  * No poller starves another
  * -------------------------
@@ -56,6 +65,7 @@
  * The poller that did this is woken itself. It then finds what it armed, and
  * goes quiet: it takes a change of the reservation to have another round.
  */
+#include <linux/cleanup.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
@@ -74,20 +84,20 @@ static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 	return dma_resv_usage_rw(dir == DMA_BUF_POLL_OUT);
 }
 
-/* Runs under @fence's lock, see the top of the file. */
+/* Runs under the fence's lock, see the top of the file. */
 static void dma_buf_poll_fire(struct dma_buf_object *obj,
 			      enum dma_buf_poll_dir dir,
 			      struct dma_buf_poll_entry *entry)
 {
-	/* Pairs with the readers of @pending: they come after queueing. */
+	unsigned long flags;
+
+	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	if (atomic_dec_and_test(&obj->poll[dir].pending))
-		wake_up_poll(&obj->poll_wait, dma_buf_poll_events[dir]);
+		wake_up_all_locked(&obj->poll_wait);
 	dma_fence_put(entry->fence);
-	/*
-	 * Pairs with dma_buf_poll_disarm(). Entry and object may be gone after
-	 * this.
-	 */
-	smp_store_release(&entry->fence, NULL);
+	WRITE_ONCE(entry->fence, NULL);
+	/* Pairs with dma_buf_poll_disarm(). The object may be gone after this. */
+	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
 }
 
 static void dma_buf_poll_fire_in(struct dma_fence *fence,
@@ -110,44 +120,50 @@ static void dma_buf_poll_fire_out(struct dma_fence *fence,
 			  DMA_BUF_POLL_OUT, entry);
 }
 
+/* The fence that a callback is still to run on, with a reference, or NULL. */
+static struct dma_fence *dma_buf_poll_armed(struct dma_buf_object *obj,
+					    struct dma_buf_poll_entry *entry)
+{
+	unsigned long flags;
+	struct dma_fence *fence;
+
+	/* Pairs with dma_buf_poll_fire(): either it has not begun or is through. */
+	spin_lock_irqsave(&obj->poll_wait.lock, flags);
+	fence = entry->fence;
+	if (fence)
+		dma_fence_get(fence);
+	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
+	return fence;
+}
+
 /*
  * Take the callbacks off. Returns true if that prevented one from running, in
  * which case nobody wakes those who rely on it. Whatever is returned, none
  * touches the entries any more.
  */
-static bool dma_buf_poll_disarm(struct dma_buf_poll *poll)
+static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
+				enum dma_buf_poll_dir dir)
 {
+	struct dma_buf_poll *poll = &obj->poll[dir];
 	bool removed = false;
 	unsigned int i;
 
 	for (i = 0; i < poll->count; i++) {
 		struct dma_buf_poll_entry *entry = &poll->entries[i];
-		struct dma_fence *fence;
+		struct dma_fence *fence = dma_buf_poll_armed(obj, entry);
 
-		/*
-		 * The callback may drop its reference to the fence any time
-		 * after this looked. Fences are freed, and drivers go, a grace
-		 * period later.
-		 */
-		rcu_read_lock();
-		/* Pairs with dma_buf_poll_fire(): if NULL, it is through. */
-		fence = smp_load_acquire(&entry->fence);
-		if (fence && dma_fence_remove_callback(fence, &entry->cb)) {
+		if (!fence)
+			continue;
+
+		if (dma_fence_remove_callback(fence, &entry->cb)) {
 			entry->fence = NULL;
 			dma_fence_put(fence);
 			removed = true;
 		}
-		rcu_read_unlock();
+		dma_fence_put(fence);
 	}
 	poll->count = 0;
 	return removed;
-}
-
-static void dma_buf_poll_free_entries(struct dma_buf_poll *poll,
-				      struct dma_buf_poll_entry *entries)
-{
-	if (entries != &poll->single)
-		kfree(entries);
 }
 
 /* The next entry whose fence is yet to signal. */
@@ -178,7 +194,7 @@ static bool dma_buf_poll_awaited(struct dma_buf_object *obj,
 	struct dma_fence *fence;
 	unsigned int i = 0;
 
-	lockdep_assert_held(&obj->poll_lock);
+	lockdep_assert_held(&obj->lock);
 
 	/* Pairs with dma_buf_poll_fire(), by way of poll_wait.lock. */
 	if (!poll->count || !atomic_read(&poll->pending))
@@ -207,52 +223,62 @@ static bool dma_buf_poll_awaited(struct dma_buf_object *obj,
 	return i == poll->count;
 }
 
-/*
- * Put callbacks on fences, whose references this consumes. Returns false if all
- * have signaled already. Sets @replaced if pollers relied on what was armed
- * before.
- */
-static bool dma_buf_poll_set(struct dma_buf_object *obj,
+/* Put a callback on a fence, whose reference this consumes. */
+static void dma_buf_poll_add(struct dma_buf_poll *poll,
 			     enum dma_buf_poll_dir dir,
-			     struct dma_buf_poll_entry *entries,
-			     struct dma_fence **fences, unsigned int count,
-			     bool *replaced)
+			     struct dma_buf_poll_entry *entry,
+			     struct dma_fence *fence)
+{
+	int ret;
+
+	/* First, as the callback may run before its adding returns. */
+	entry->poll = poll;
+	entry->fence = fence;
+	ret = dma_fence_add_callback(fence, &entry->cb,
+				     dir == DMA_BUF_POLL_OUT ?
+				     dma_buf_poll_fire_out :
+				     dma_buf_poll_fire_in);
+	if (ret) {
+		entry->fence = NULL;
+		dma_fence_put(fence);
+		atomic_dec(&poll->pending);
+	}
+}
+
+/*
+ * Arm entries, unless what is armed already suits. Returns the entries that are
+ * not needed, or not any more. Sets @armed if a wake-up is to come, @replaced if
+ * pollers relied on one that is not.
+ */
+static struct dma_buf_poll_entry *
+dma_buf_poll_set(struct dma_buf_object *obj, enum dma_buf_poll_dir dir,
+		 struct dma_buf_poll_entry *entries, struct dma_fence **fences,
+		 unsigned int count, bool *armed, bool *replaced)
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
-	struct dma_buf_poll_entry *old;
+	struct dma_buf_poll_entry *old = poll->entries;
 	unsigned int i;
-	bool pending;
 
-	spin_lock(&obj->poll_lock);
-	*replaced = dma_buf_poll_disarm(poll);
+	lockdep_assert_held(&obj->lock);
 
-	old = poll->entries;
+	/* Another poller may have been faster. */
+	if (dma_buf_poll_awaited(obj, dir)) {
+		for (i = 0; i < count; i++)
+			dma_fence_put(fences[i]);
+		*armed = true;
+		*replaced = false;
+		return entries;
+	}
+
+	*replaced = dma_buf_poll_disarm(obj, dir);
 	poll->entries = entries;
 	poll->count = count;
 	atomic_set(&poll->pending, count);
+	for (i = 0; i < count; i++)
+		dma_buf_poll_add(poll, dir, &entries[i], fences[i]);
 
-	for (i = 0; i < count; i++) {
-		struct dma_buf_poll_entry *entry = &entries[i];
-
-		/* First, as the callback may run before its adding returns. */
-		entry->poll = poll;
-		entry->fence = fences[i];
-		if (dma_fence_add_callback(fences[i], &entry->cb,
-					   dir == DMA_BUF_POLL_OUT ?
-					   dma_buf_poll_fire_out :
-					   dma_buf_poll_fire_in)) {
-			entry->fence = NULL;
-			dma_fence_put(fences[i]);
-			atomic_dec(&poll->pending);
-		}
-	}
-	pending = atomic_read(&poll->pending);
-	spin_unlock(&obj->poll_lock);
-
-	if (old != entries)
-		dma_buf_poll_free_entries(poll, old);
-
-	return pending;
+	*armed = atomic_read(&poll->pending);
+	return old;
 }
 
 /*
@@ -285,7 +311,8 @@ static unsigned int dma_buf_poll_gather(struct dma_buf_object *obj,
 static bool dma_buf_poll_arm_pending(struct dma_buf_object *obj,
 				     enum dma_buf_poll_dir dir, bool *armed)
 {
-	struct dma_buf_poll_entry *entries = &obj->poll[dir].single;
+	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_buf_poll_entry *entries = &poll->single;
 	struct dma_fence *first = NULL, **fences = NULL;
 	unsigned int count;
 	bool replaced;
@@ -300,17 +327,21 @@ static bool dma_buf_poll_arm_pending(struct dma_buf_object *obj,
 		entries = kmalloc_array(count, sizeof(*entries),
 					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!entries) {
-			entries = &obj->poll[dir].single;
+			entries = &poll->single;
 			while (count > 1)
 				dma_fence_put(fences[--count]);
 		}
 	}
 
-	*armed = dma_buf_poll_set(obj, dir, entries, fences ?: &first, count,
-				  &replaced);
+	scoped_guard(spinlock, &obj->lock)
+		entries = dma_buf_poll_set(obj, dir, entries, fences ?: &first,
+					   count, armed, &replaced);
+
+	if (entries != &poll->single)
+		kfree(entries);
 	kfree(fences);
 	if (replaced)
-		wake_up_poll(&obj->poll_wait, dma_buf_poll_events[dir]);
+		wake_up_all(&obj->poll_wait);
 	return true;
 }
 
@@ -324,9 +355,8 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
 	bool armed;
 
 	do {
-		spin_lock(&obj->poll_lock);
-		armed = dma_buf_poll_awaited(obj, dir);
-		spin_unlock(&obj->poll_lock);
+		scoped_guard(spinlock, &obj->lock)
+			armed = dma_buf_poll_awaited(obj, dir);
 		if (!armed && !dma_buf_poll_arm_pending(obj, dir, &armed))
 			return false;
 	} while (!armed);
@@ -339,7 +369,8 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
  * @file: file
  * @table: where to queue, and which events are asked for
  *
- * Context: Process context, may allocate memory. Takes no sleeping lock.
+ * Context: Process context, may sleep to get memory, but on no lock that a driver
+ * holds.
  * Return: those of the events that are ready.
  */
 __poll_t dma_buf_poll(struct file *file, poll_table *table)
@@ -378,7 +409,7 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
 {
 	int dir;
 
-	spin_lock_init(&obj->poll_lock);
+	spin_lock_init(&obj->lock);
 	init_waitqueue_head(&obj->poll_wait);
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
 		obj->poll[dir].entries = &obj->poll[dir].single;
@@ -390,15 +421,17 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
  * dma_buf_poll_shutdown - take the callbacks off
  * @obj: object that has no poller left
  *
- * Context: Any. When it returns no callback touches the object any more.
+ * When it returns no callback touches the object any more.
+ *
+ * Context: Process context.
  */
 void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 {
 	int dir;
 
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
-		dma_buf_poll_disarm(&obj->poll[dir]);
-		dma_buf_poll_free_entries(&obj->poll[dir],
-					  obj->poll[dir].entries);
+		dma_buf_poll_disarm(obj, dir);
+		if (obj->poll[dir].entries != &obj->poll[dir].single)
+			kfree(obj->poll[dir].entries);
 	}
 }

@@ -24,8 +24,8 @@
  * each list sorted by falling inode number, which lets a walk be resumed by
  * number, without a reference, see dma_buf_cursor_next().
  *
- * Inode numbers are handed to the shards in batches. They are unique for the
- * machine's uptime where an inode number has 64 bits.
+ * Inode numbers are handed to the shards in batches. Where they have 64 bits they
+ * are unique for the machine's uptime; 32 bits wrap after four billion exports.
  */
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
@@ -207,7 +207,8 @@ struct dma_buf *dma_buf_cursor_next(const struct dma_buf_cursor *cursor)
 							  cursor->cpu);
 
 		hlist_for_each_entry_rcu(obj, &shard->buffers, shard_link) {
-			if (obj->inode.i_ino < cursor->ino) {
+			/* A difference, as 32 bits may have wrapped. */
+			if ((long)(obj->inode.i_ino - cursor->ino) < 0) {
 				pos = &obj->shard_link;
 				break;
 			}

@@ -880,6 +880,35 @@ static void test_map_waits(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* Kept mappings are no exception. */
+static void test_map_cached_waits(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_CACHED);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct sg_table *sgt, *again;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_KERNEL);
+	mock_signal_begin();
+	again = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	mock_signal_end();
+	KUNIT_EXPECT_EQ(test, PTR_ERR(again), -ERESTARTSYS);
+
+	mock_fence_signal_later(fence, 20);
+	again = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_PTR_EQ(test, again, sgt);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_put(mock, dmabuf);
+}
+
 /* The map hook itself may be what starts the move. */
 static void test_map_waits_for_hook(struct kunit *test)
 {
@@ -986,22 +1015,40 @@ static void test_detach_mapped(struct kunit *test)
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
 	struct dma_buf *dmabuf = mock_export(mock);
 	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
-	struct sg_table *sgt;
+	struct dma_buf_attachment *dynamic;
+	struct sg_table *sgt, *moving;
+	unsigned int told = 0;
 
+	test->priv = &told;
+	dynamic = test_attach(test, dmabuf, &test_dynamic);
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	moving = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, moving);
 	mock->log_len = 0;
 
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, dynamic);
 	expect_end();
 	mock_expect_ops(mock);
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
 
-	/* It is still attached, so it can put things right. */
+	/* It thinks that it has gone, so it must not be called. */
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, told, 0U);
+	KUNIT_EXPECT_TRUE(test, dma_buf_attachment_is_dynamic(dynamic));
+
+	/* They are still attached, so they can put things right. */
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH);
+	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, dynamic);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_DETACH), 1U);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	mock_put(mock, dmabuf);
 }
 
@@ -1712,8 +1759,10 @@ static void test_poll_later_fence(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 0);
 
-	/* What the first one was promised. */
+	/* What the first one was promised. But b is pending, so nothing is ready. */
 	mock_fence_signal(a);
+	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
+	KUNIT_EXPECT_EQ(test, (__force u32)second->claimed, 0U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 1);
 	expect_poll(test, first, dmabuf, 0);
@@ -1750,6 +1799,7 @@ static void test_poll_replaced_fence(struct kunit *test)
 	expect_poll(test, second, dmabuf, 0);
 	/* What the first relied on was taken away: it is told to look again. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
+	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
 	expect_poll(test, first, dmabuf, 0);
 	expect_poll(test, second, dmabuf, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
@@ -1820,8 +1870,8 @@ static void test_poll_release_race(struct kunit *test)
 	for (i = 0; i < ROUNDS; i++) {
 		struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
 		struct mock_poller *poller = mock_poller_create(test, EV_IN);
-		struct dma_fence *fence = mock_fence_create(test);
-		struct dma_fence *other = mock_fence_create(test);
+		struct dma_fence *fence = mock_fence_create_loose(test);
+		struct dma_fence *other = mock_fence_create_loose(test);
 		struct dma_buf *dmabuf = mock_export(mock);
 
 		mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
@@ -1837,6 +1887,7 @@ static void test_poll_release_race(struct kunit *test)
 		flush_delayed_fput();
 		wait_for_completion(&mock->released);
 	}
+	mock_fence_loose_wait(test);
 }
 
 /* Pollers and signals from all sides: each poller gets to the end. */
@@ -2075,6 +2126,7 @@ static struct kunit_case dma_buf_test_cases[] = {
 	KUNIT_CASE_PARAM(test_map_unlocked, map_gen_params),
 	KUNIT_CASE_PARAM(test_map_failure, map_gen_params),
 	KUNIT_CASE_PARAM(test_map_waits, fence_gen_params),
+	KUNIT_CASE(test_map_cached_waits),
 	KUNIT_CASE(test_map_waits_for_hook),
 	KUNIT_CASE(test_map_cached_direction),
 	KUNIT_CASE(test_map_wrong),
