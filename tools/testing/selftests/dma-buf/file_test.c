@@ -1,0 +1,902 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A dma-buf as a file: position, identity, what procfs and debugfs say of it,
+ * how its descriptors travel, and when it is gone.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <linux/magic.h>
+
+#include "../kselftest_harness.h"
+#include "util.h"
+
+/*
+ * Run by the tests of close-on-exec: this program again, which then tells by
+ * its exit status whether a descriptor came through, before main().
+ */
+#define EXEC_PROBE	"DMA_BUF_TEST_PROBE_FD"
+#define PROBE_OPEN	0
+#define PROBE_CLOSED	10
+
+static void __attribute__((constructor)) exec_probe(void)
+{
+	const char *fd = getenv(EXEC_PROBE);
+
+	if (fd)
+		_exit(fcntl(atoi(fd), F_GETFD) < 0 ? PROBE_CLOSED : PROBE_OPEN);
+}
+
+static int exec_and_probe(int fd)
+{
+	char number[16];
+	int status;
+	pid_t pid;
+
+	snprintf(number, sizeof(number), "%d", fd);
+	pid = fork();
+	if (!pid) {
+		setenv(EXEC_PROBE, number, 1);
+		execl("/proc/self/exe", "probe", NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+FIXTURE(file) {
+	int fd;
+	size_t size;
+	ino_t ino;
+};
+
+FIXTURE_VARIANT(file) {
+	enum exporter exporter;
+};
+
+FIXTURE_VARIANT_ADD(file, system_heap) {
+	.exporter = SYSTEM_HEAP,
+};
+
+FIXTURE_VARIANT_ADD(file, udmabuf) {
+	.exporter = UDMABUF,
+};
+
+FIXTURE_VARIANT_ADD(file, vgem) {
+	.exporter = VGEM,
+};
+
+FIXTURE_VARIANT_ADD(file, vivid) {
+	.exporter = VIVID,
+};
+
+FIXTURE_SETUP(file)
+{
+	self->size = TEST_PAGES * getpagesize();
+	self->fd = exporter_alloc(variant->exporter, &self->size,
+				  O_RDWR | O_CLOEXEC);
+	if (exporter_missing(self->fd))
+		SKIP(return, "%s: %s", exporter_node(variant->exporter),
+		     strerror(-self->fd));
+	ASSERT_LE(0, self->fd);
+	self->ino = buf_ino(self->fd);
+	ASSERT_NE(0, self->ino);
+}
+
+FIXTURE_TEARDOWN(file)
+{
+	close(self->fd);
+}
+
+/*
+ * llseek: only there to ask for the size
+ */
+
+TEST_F(file, lseek_ends)
+{
+	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
+}
+
+TEST_F(file, lseek_elsewhere)
+{
+	const struct {
+		off_t offset;
+		int whence;
+	} refused[] = {
+		{ 1, SEEK_SET }, { -1, SEEK_SET }, { 4096, SEEK_SET },
+		{ self->size, SEEK_SET },
+		{ 1, SEEK_END }, { -1, SEEK_END }, { -4096, SEEK_END },
+		{ 0, SEEK_CUR }, { 1, SEEK_CUR }, { -1, SEEK_CUR },
+		{ 0, SEEK_DATA }, { 0, SEEK_HOLE },
+		{ 0, SEEK_HOLE + 1 }, { 0, -1 }, { 0, 1000 },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		EXPECT_EQ(-1, lseek(self->fd, refused[i].offset, refused[i].whence))
+			TH_LOG("case %d", i);
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
+}
+
+/* Through a duplicate as well */
+TEST_F(file, lseek_duplicate)
+{
+	int fd = dup(self->fd);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->size, lseek(fd, 0, SEEK_END));
+	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+	close(fd);
+}
+
+/*
+ * Not a file with contents of its own
+ */
+
+TEST_F(file, no_read_no_write)
+{
+	char byte = 0;
+
+	EXPECT_EQ(-1, read(self->fd, &byte, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, write(self->fd, &byte, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, pread(self->fd, &byte, 1, 0));
+	EXPECT_EQ(-1, pwrite(self->fd, &byte, 1, 0));
+}
+
+TEST_F(file, no_other_file_calls)
+{
+	struct stat st;
+
+	EXPECT_EQ(-1, ftruncate(self->fd, 0));
+	EXPECT_EQ(-1, fallocate(self->fd, 0, 0, 4096));
+	EXPECT_EQ(-1, fsync(self->fd));
+	EXPECT_EQ(-1, fchdir(self->fd));
+	EXPECT_EQ(-1, syscall(SYS_getdents64, self->fd, &st, sizeof(st)));
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_EQ(self->size, st.st_size);
+}
+
+/*
+ * Identity
+ */
+
+TEST_F(file, stat)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_EQ(self->size, st.st_size);
+	EXPECT_EQ(self->size / 512, st.st_blocks);
+	EXPECT_EQ(0, st.st_mode & S_IFMT);
+}
+
+TEST_F(file, statfs_magic)
+{
+	struct statfs fs;
+
+	ASSERT_EQ(0, fstatfs(self->fd, &fs));
+	EXPECT_EQ(DMA_BUF_MAGIC, fs.f_type);
+}
+
+/* Neither among buffers that live at the same time ... */
+TEST_F(file, inode_numbers_differ)
+{
+	ino_t inos[16];
+	int fds[16], i, j;
+	size_t size;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		size = self->size;
+		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR);
+		ASSERT_LE(0, fds[i]);
+		inos[i] = buf_ino(fds[i]);
+		EXPECT_NE(0, inos[i]);
+		EXPECT_NE(self->ino, inos[i]);
+		for (j = 0; j < i; j++)
+			EXPECT_NE(inos[j], inos[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+/* ... nor of those that lived before is a number used twice. */
+TEST_F(file, inode_numbers_not_reused)
+{
+	ino_t inos[64];
+	int i, j, fd;
+	size_t size;
+
+	for (i = 0; i < ARRAY_SIZE(inos); i++) {
+		size = self->size;
+		fd = exporter_alloc(variant->exporter, &size, O_RDWR);
+		ASSERT_LE(0, fd);
+		inos[i] = buf_ino(fd);
+		close(fd);
+		for (j = 0; j < i; j++)
+			ASSERT_NE(inos[j], inos[i]);
+	}
+}
+
+TEST_F(file, path_name)
+{
+	char link[48], path[128];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", self->fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	ASSERT_LT(0, len);
+	path[len] = '\0';
+	EXPECT_STREQ("/dmabuf:", path);
+
+	ASSERT_EQ(0, buf_set_name(self->fd, "camera 0"));
+	len = readlink(link, path, sizeof(path) - 1);
+	ASSERT_LT(0, len);
+	path[len] = '\0';
+	EXPECT_STREQ("/dmabuf:camera 0", path);
+}
+
+TEST_F(file, path_name_in_maps)
+{
+	bool found = false;
+	char line[512];
+	void *map;
+	FILE *f;
+
+	ASSERT_EQ(0, buf_set_name(self->fd, "seen-in-maps"));
+	map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+
+	f = fopen("/proc/self/maps", "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, " /dmabuf:seen-in-maps"))
+			found = true;
+	fclose(f);
+	EXPECT_TRUE(found);
+	munmap(map, self->size);
+}
+
+/*
+ * fdinfo
+ */
+
+TEST_F(file, fdinfo_keys)
+{
+	char value[64];
+
+	EXPECT_EQ(1, fdinfo_get(self->fd, "size", value, sizeof(value)));
+	EXPECT_EQ(self->size, strtoull(value, NULL, 10));
+	EXPECT_EQ(1, fdinfo_get(self->fd, "count", value, sizeof(value)));
+	EXPECT_STREQ("1", value);
+	EXPECT_EQ(1, fdinfo_get(self->fd, "exp_name", value, sizeof(value)));
+	EXPECT_STREQ(exporter_exp_name(variant->exporter), value);
+	/* Nobody has named it yet */
+	EXPECT_EQ(0, fdinfo_get(self->fd, "name", value, sizeof(value)));
+}
+
+TEST_F(file, fdinfo_name)
+{
+	const char *name = "with spaces, and: colons";
+	char value[64];
+
+	ASSERT_EQ(0, buf_set_name(self->fd, name));
+	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
+	EXPECT_STREQ(name, value);
+}
+
+TEST_F(file, fdinfo_name_cannot_forge_keys)
+{
+	char before[64], after[64], value[128], *p;
+
+	ASSERT_EQ(1, fdinfo_get(self->fd, "size", before, sizeof(before)));
+	ASSERT_EQ(0, buf_set_name(self->fd, "a\nsize:\t1\ncount:\t99\n"));
+	EXPECT_EQ(1, fdinfo_get(self->fd, "size", after, sizeof(after)));
+	EXPECT_STREQ(before, after);
+	EXPECT_EQ(1, fdinfo_get(self->fd, "count", after, sizeof(after)));
+	EXPECT_STREQ("1", after);
+	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
+	EXPECT_EQ('a', value[0]);
+	/* Not cut off either: the name's end shows */
+	EXPECT_NE(NULL, strstr(value, "99"));
+
+	/* Control characters do not reach the terminal of whoever looks */
+	ASSERT_EQ(0, buf_set_name(self->fd, "b\r\033[2Jc\td\177e\001f"));
+	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
+	for (p = value; *p; p++)
+		EXPECT_TRUE(*p >= ' ' && *p < 0x7f)
+			TH_LOG("control character %#x", *p);
+}
+
+TEST_F(file, fdinfo_count_of_descriptors)
+{
+	int fds[3], i;
+
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = dup(self->fd);
+		ASSERT_LE(0, fds[i]);
+		EXPECT_EQ(2 + i, fdinfo_count(self->fd));
+		EXPECT_EQ(2 + i, fdinfo_count(fds[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(file, fdinfo_count_of_maps)
+{
+	void *map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+	munmap(map, self->size);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+/* No use of the interface leaves a reference behind */
+TEST_F(file, fdinfo_count_after_use)
+{
+	struct stat st;
+	int fence;
+
+	poll_now(self->fd, POLLIN | POLLOUT);
+	buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+	buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+	buf_set_name(self->fd, "used");
+	lseek(self->fd, 0, SEEK_END);
+	fstat(self->fd, &st);
+	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	ASSERT_LE(0, fence);
+	/* A sync_file is about fences, it does not hold the buffer */
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	close(fence);
+	if (bufinfo_readable())
+		bufinfo_lines(self->ino);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+/*
+ * bufinfo
+ */
+
+TEST_F(file, bufinfo_columns)
+{
+	char line[512], exp_name[64], name[64];
+	unsigned int flags, mode;
+	unsigned long long ino;
+	size_t size;
+	int columns;
+	long count;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
+	columns = sscanf(line, "%zu\t%x\t%x\t%ld\t%63[^\t]\t%llu\t%63[^\n]",
+			 &size, &flags, &mode, &count, exp_name, &ino, name);
+	ASSERT_EQ(7, columns);
+	EXPECT_EQ(self->size, size);
+	EXPECT_EQ(O_RDWR, flags & O_ACCMODE);
+	EXPECT_EQ(3, mode & 3);
+	EXPECT_LE(1, count);
+	EXPECT_STREQ(exporter_exp_name(variant->exporter), exp_name);
+	EXPECT_EQ(self->ino, ino);
+	EXPECT_EQ(0, strncmp(name, "<none>", 6));
+
+	/* Widths are fixed, for those who cut by column */
+	EXPECT_EQ('\t', line[8]);
+	EXPECT_EQ('\t', line[17]);
+	EXPECT_EQ('\t', line[26]);
+	EXPECT_EQ('\t', line[35]);
+
+	ASSERT_EQ(0, buf_set_name(self->fd, "seen"));
+	ASSERT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
+	EXPECT_NE(NULL, strstr(line, "\tseen"));
+}
+
+TEST_F(file, bufinfo_name_cannot_forge_lines)
+{
+	char line[512];
+	long long bytes;
+	long objects;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, buf_set_name(self->fd, "a\n\nTotal 7 objects, 1 bytes"));
+	EXPECT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
+	EXPECT_NE(NULL, strstr(line, "Total 7"));
+	/* ... and nothing but the last line is a total */
+	EXPECT_EQ(0, bufinfo_total(&objects, &bytes));
+}
+
+TEST_F(file, bufinfo_total)
+{
+	long before, with, after;
+	long long bytes_before, bytes_with, bytes_after;
+	size_t size = self->size;
+	int fd;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, bufinfo_total(&before, &bytes_before));
+	fd = exporter_alloc(variant->exporter, &size, O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, bufinfo_total(&with, &bytes_with));
+	close(fd);
+	ASSERT_EQ(0, bufinfo_total(&after, &bytes_after));
+
+	EXPECT_EQ(before + 1, with);
+	EXPECT_EQ(bytes_before + size, bytes_with);
+	EXPECT_EQ(before, after);
+	EXPECT_EQ(bytes_before, bytes_after);
+}
+
+TEST_F(file, bufinfo_forgets_at_last_close)
+{
+	int fd;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	fd = dup(self->fd);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(1, bufinfo_lines(self->ino));
+	close(self->fd);
+	EXPECT_EQ(1, bufinfo_lines(self->ino));
+	close(fd);
+	EXPECT_EQ(0, bufinfo_lines(self->ino));
+	self->fd = -1;
+}
+
+/*
+ * Descriptors
+ */
+
+TEST_F(file, close_on_exec_if_asked)
+{
+	size_t size = self->size;
+	int fd;
+
+	EXPECT_EQ(FD_CLOEXEC, fcntl(self->fd, F_GETFD));
+	EXPECT_EQ(PROBE_CLOSED, exec_and_probe(self->fd));
+
+	fd = exporter_alloc(variant->exporter, &size, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(PROBE_OPEN, exec_and_probe(fd));
+	close(fd);
+}
+
+/* An execve() or the death of a process closes like a close() */
+TEST_F(file, exec_closes)
+{
+	char number[16], byte;
+	int status, pipes[2];
+	ino_t ino = 0;
+	pid_t pid;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		size_t size = self->size;
+		int fd = exporter_alloc(variant->exporter, &size,
+					O_RDWR | O_CLOEXEC);
+
+		ino = buf_ino(fd);
+		if (write(pipes[1], &ino, sizeof(ino)) != sizeof(ino))
+			_exit(127);
+		snprintf(number, sizeof(number), "%d", fd);
+		setenv(EXEC_PROBE, number, 1);
+		execl("/proc/self/exe", "probe", NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	ASSERT_EQ(sizeof(ino), read(pipes[0], &ino, sizeof(ino)));
+	ASSERT_EQ(0, read(pipes[0], &byte, 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(PROBE_CLOSED, WEXITSTATUS(status));
+	EXPECT_NE(0, ino);
+	EXPECT_EQ(0, bufinfo_lines(ino));
+	close(pipes[0]);
+}
+
+TEST_F(file, no_fd_left)
+{
+	long before, after;
+	long long bytes;
+	struct rlimit old, none;
+	size_t size = self->size;
+	int fd, room;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, bufinfo_total(&before, &bytes));
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	none = old;
+
+	/*
+	 * Room for a few descriptors, so that whatever the exporter's device
+	 * needs itself is there at some step and the buffer's alone is not.
+	 */
+	for (room = 0; room < 3; room++) {
+		none.rlim_cur = lowest_free_fd() + room;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+		fd = exporter_alloc(variant->exporter, &size, O_RDWR);
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+		if (fd >= 0) {
+			close(fd);
+			break;
+		}
+		EXPECT_EQ(-EMFILE, fd)
+			TH_LOG("room for %d", room);
+	}
+	EXPECT_LT(0, room);
+
+	ASSERT_EQ(0, bufinfo_total(&after, &bytes));
+	EXPECT_EQ(before, after);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(file, dup_is_the_same_buffer)
+{
+	int fd = dup(self->fd);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->ino, buf_ino(fd));
+	close(self->fd);
+	self->fd = fd;
+	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(0, buf_set_name(self->fd, "still there"));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(file, fork_inherits)
+{
+	char value[64];
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(buf_ino(self->fd) != self->ino ||
+		      fdinfo_count(self->fd) != 2 ||
+		      buf_set_name(self->fd, "by the child"));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
+	EXPECT_STREQ("by the child", value);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+static int send_fd(int sock, int fd)
+{
+	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
+static int receive_fd(int sock)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -errno;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -ENOMSG;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+TEST_F(file, passed_through_a_socket)
+{
+	int socks[2], status, fd;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
+
+	/* The child has no descriptor of the buffer but the one it is sent */
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(self->fd);
+		close(socks[0]);
+		fd = receive_fd(socks[1]);
+		_exit(fd < 0 || buf_ino(fd) != self->ino ||
+		      lseek(fd, 0, SEEK_END) != self->size ||
+		      buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		      buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	}
+	EXPECT_EQ(0, send_fd(socks[0], self->fd));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	close(socks[0]);
+	close(socks[1]);
+}
+
+/* A buffer whose only reference is a message that nobody has read yet */
+TEST_F(file, lives_in_a_socket)
+{
+	int socks[2], fd;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
+	EXPECT_EQ(0, send_fd(socks[0], self->fd));
+	close(self->fd);
+	if (bufinfo_readable())
+		EXPECT_EQ(1, bufinfo_lines(self->ino));
+
+	fd = receive_fd(socks[1]);
+	ASSERT_LE(0, fd);
+	self->fd = fd;
+	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(1, fdinfo_count(fd));
+	close(socks[0]);
+	close(socks[1]);
+}
+
+/* ... and one that nobody will ever read */
+TEST_F(file, dies_in_a_socket)
+{
+	int socks[2], ms;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
+	EXPECT_EQ(0, send_fd(socks[0], self->fd));
+	close(self->fd);
+	self->fd = -1;
+	close(socks[0]);
+	EXPECT_EQ(1, bufinfo_lines(self->ino));
+	close(socks[1]);
+	/* The socket may be torn down after its close() has returned */
+	for (ms = 0; ms < WAKE_MS && bufinfo_lines(self->ino); ms += 10)
+		sleep_ms(10);
+	EXPECT_EQ(0, bufinfo_lines(self->ino));
+}
+
+TEST_F(file, taken_by_pidfd)
+{
+	int pipes[2], pidfd, fd, status;
+	pid_t pid;
+	char byte;
+
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* Keeps the buffer until the parent says good-bye */
+		close(pipes[1]);
+		_exit(read(pipes[0], &byte, 1) != 0);
+	}
+	close(pipes[0]);
+
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	ASSERT_LE(0, pidfd);
+	fd = syscall(SYS_pidfd_getfd, pidfd, self->fd, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(3, fdinfo_count(fd));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(self->size, lseek(fd, 0, SEEK_END));
+
+	close(pipes[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(2, fdinfo_count(fd));
+	close(fd);
+	close(pidfd);
+}
+
+/* procfs makes no second file of a buffer, with whatever access */
+TEST_F(file, cannot_be_reopened)
+{
+	const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDONLY | O_NONBLOCK };
+	char path[48];
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		EXPECT_EQ(-1, open(path, modes[i] | O_CLOEXEC));
+		EXPECT_TRUE(errno == ENXIO || errno == EACCES)
+			TH_LOG("mode %#x: %s", modes[i], strerror(errno));
+	}
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+static int open_path(int fd)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_PATH | O_CLOEXEC);
+}
+
+/* An O_PATH descriptor refers to the place, not to the buffer */
+TEST_F(file, path_descriptor)
+{
+	int path = open_path(self->fd);
+	void *map;
+
+	ASSERT_LE(0, path);
+	EXPECT_EQ(self->ino, buf_ino(path));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	EXPECT_EQ(-EBADF, buf_sync(path, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(-EBADF, buf_set_name(path, "no"));
+	EXPECT_EQ(-1, lseek(path, 0, SEEK_END));
+	EXPECT_EQ(EBADF, errno);
+	EXPECT_EQ(POLLNVAL, poll_now(path, POLLIN));
+	map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, path, 0);
+	EXPECT_EQ(MAP_FAILED, map);
+	EXPECT_EQ(EBADF, errno);
+	close(path);
+}
+
+/* It may outlive the buffer, and everything that it can do still works */
+TEST_F(file, path_descriptor_past_last_close)
+{
+	char link[48], target[128] = "";
+	struct statfs fs;
+	struct stat st;
+	int path;
+
+	if (!bufinfo_readable())
+		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+
+	ASSERT_EQ(0, buf_set_name(self->fd, "late"));
+	path = open_path(self->fd);
+	ASSERT_LE(0, path);
+	close(self->fd);
+	self->fd = -1;
+
+	EXPECT_EQ(0, bufinfo_lines(self->ino));
+	ASSERT_EQ(0, fstat(path, &st));
+	EXPECT_EQ(self->ino, st.st_ino);
+	ASSERT_EQ(0, fstatfs(path, &fs));
+	EXPECT_EQ(DMA_BUF_MAGIC, fs.f_type);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
+	EXPECT_LT(0, readlink(link, target, sizeof(target) - 1));
+	EXPECT_EQ(0, strncmp(target, "/dmabuf:", 8))
+		TH_LOG("path '%s'", target);
+	EXPECT_EQ(-1, open(link, O_RDWR));
+
+	/* A second path descriptor of what is only a path by now */
+	self->fd = open_path(path);
+	ASSERT_LE(0, self->fd);
+	EXPECT_EQ(self->ino, buf_ino(self->fd));
+	close(path);
+	EXPECT_EQ(self->ino, buf_ino(self->fd));
+}
+
+/*
+ * When the exporter's release hook runs: udmabuf lets user space see that.
+ */
+
+FIXTURE(release) {
+	int fd;
+	int memfd;
+	size_t size;
+};
+
+FIXTURE_SETUP(release)
+{
+	self->size = TEST_PAGES * getpagesize();
+	self->fd = udmabuf_alloc(&self->memfd, self->size, O_CLOEXEC);
+	if (exporter_missing(self->fd))
+		SKIP(return, "%s: %s", exporter_node(UDMABUF), strerror(-self->fd));
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(release)
+{
+	close(self->fd);
+	close(self->memfd);
+}
+
+TEST_F(release, not_while_open)
+{
+	int fd = dup(self->fd);
+
+	ASSERT_LE(0, fd);
+	close(self->fd);
+	self->fd = fd;
+	EXPECT_EQ(1, udmabuf_memory_pinned(self->memfd));
+}
+
+TEST_F(release, not_while_mapped)
+{
+	void *map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(1, udmabuf_memory_pinned(self->memfd));
+}
+
+TEST_F(release, at_last_close)
+{
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, udmabuf_memory_pinned(self->memfd));
+}
+
+TEST_F(release, at_last_munmap)
+{
+	void *map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	close(self->fd);
+	self->fd = -1;
+	munmap(map, self->size);
+	EXPECT_EQ(0, udmabuf_memory_pinned(self->memfd));
+}
+
+TEST_F(release, at_exit_of_last_process)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(0);
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, udmabuf_memory_pinned(self->memfd));
+}
+
+/* The release belongs to the file: a dentry that lives on does not delay it */
+TEST_F(release, despite_path_descriptor)
+{
+	int path = open_path(self->fd);
+
+	ASSERT_LE(0, path);
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, udmabuf_memory_pinned(self->memfd));
+	close(path);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <drm/drm.h>
+#include <linux/dma-heap.h>
+#include <linux/sync_file.h>
+#include <linux/udmabuf.h>
+#include <linux/videodev2.h>
+
+#include "util.h"
+
+static int result(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+/* close() after a failure, without losing why it failed */
+static int close_fail(int fd, int err)
+{
+	close(fd);
+	return err;
+}
+
+/*
+ * Exporters
+ */
+
+static int heap_alloc(size_t size, int flags)
+{
+	struct dma_heap_allocation_data data = {};
+	int heap, err;
+
+	heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+	if (heap < 0)
+		return -errno;
+
+	data.fd_flags = flags;
+	data.len = size;
+	err = result(ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data));
+	close(heap);
+	return err ? err : (int)data.fd;
+}
+
+/* The buffer's pages are those of *memfd, which is the caller's to close. */
+int udmabuf_alloc(int *memfd, size_t size, int flags)
+{
+	struct udmabuf_create arg = { .size = size };
+	int dev, fd;
+
+	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		return -errno;
+
+	*memfd = memfd_create("udmabuf-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*memfd < 0)
+		return close_fail(dev, -errno);
+
+	arg.memfd = *memfd;
+	if (flags & O_CLOEXEC)
+		arg.flags |= UDMABUF_FLAGS_CLOEXEC;
+
+	if (ftruncate(*memfd, size) || fcntl(*memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		fd = -errno;
+	else
+		fd = result(ioctl(dev, UDMABUF_CREATE, &arg));
+
+	close(dev);
+	return fd < 0 ? close_fail(*memfd, fd) : fd;
+}
+
+/*
+ * udmabuf pins the pages of its memfd till its release hook has run, and a
+ * memfd with pinned pages cannot be sealed against writing: so user space can
+ * see, once per memfd, whether the hook has been called.
+ */
+int udmabuf_memory_pinned(int memfd)
+{
+	if (!fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE))
+		return 0;
+	return errno == EBUSY ? 1 : -errno;
+}
+
+int vgem_open(void)
+{
+	char path[32], name[16];
+	int i, fd, err = -ENODEV;
+
+	for (i = 0; i < 16; i++) {
+		struct drm_version version = {
+			.name = name,
+			.name_len = sizeof(name) - 1,
+		};
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0) {
+			if (errno != ENOENT)
+				err = -errno;
+			continue;
+		}
+
+		memset(name, 0, sizeof(name));
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, "vgem"))
+			return fd;
+		close(fd);
+	}
+	return err;
+}
+
+int vgem_create(int drm, size_t *size, __u32 *handle)
+{
+	struct drm_mode_create_dumb dumb = {
+		.width = 1024,		/* of 32 bits: one 4k page a line */
+		.height = *size / 4096,
+		.bpp = 32,
+	};
+
+	if (ioctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &dumb))
+		return -errno;
+	*size = dumb.size;
+	*handle = dumb.handle;
+	return 0;
+}
+
+int vgem_export(int drm, __u32 handle, int flags)
+{
+	struct drm_prime_handle prime = { .handle = handle };
+
+	if (flags & O_CLOEXEC)
+		prime.flags |= DRM_CLOEXEC;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		prime.flags |= DRM_RDWR;
+
+	if (ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime))
+		return -errno;
+	return prime.fd;
+}
+
+void vgem_free(int drm, __u32 handle)
+{
+	struct drm_gem_close arg = { .handle = handle };
+
+	ioctl(drm, DRM_IOCTL_GEM_CLOSE, &arg);
+}
+
+static int vgem_alloc(size_t *size, int flags)
+{
+	int drm, fd;
+	__u32 handle;
+
+	drm = vgem_open();
+	if (drm < 0)
+		return drm;
+
+	fd = vgem_create(drm, size, &handle);
+	if (!fd) {
+		fd = vgem_export(drm, handle, flags);
+		/* A handle holds its buffer: only the descriptor shall */
+		vgem_free(drm, handle);
+	}
+	close(drm);
+	return fd;
+}
+
+static int vivid_open(void)
+{
+	struct v4l2_capability cap;
+	char path[32];
+	int i, fd, err = -ENODEV;
+
+	for (i = 0; i < 64; i++) {
+		snprintf(path, sizeof(path), "/dev/video%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0) {
+			if (errno != ENOENT)
+				err = -errno;
+			continue;
+		}
+
+		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) &&
+		    !strcmp((char *)cap.driver, "vivid") &&
+		    cap.device_caps & V4L2_CAP_VIDEO_CAPTURE &&
+		    cap.device_caps & V4L2_CAP_STREAMING)
+			return fd;
+		close(fd);
+	}
+	return err;
+}
+
+static int vivid_alloc(size_t *size, int flags)
+{
+	struct v4l2_format fmt = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	struct v4l2_requestbuffers req = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_MMAP,
+		.count = 1,
+	};
+	struct v4l2_buffer buf = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_MMAP,
+	};
+	struct v4l2_exportbuffer exp = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.flags = flags & (O_CLOEXEC | O_ACCMODE),
+	};
+	size_t page = getpagesize();
+	int dev, err = 0;
+
+	dev = vivid_open();
+	if (dev < 0)
+		return dev;
+
+	/* The smallest frame there is: still larger than the tests need */
+	fmt.fmt.pix.width = 320;
+	fmt.fmt.pix.height = 180;
+	fmt.fmt.pix.pixelformat = V4L2_PIX_FMT_YUYV;
+	if (ioctl(dev, VIDIOC_S_FMT, &fmt) ||
+	    ioctl(dev, VIDIOC_REQBUFS, &req) ||
+	    ioctl(dev, VIDIOC_QUERYBUF, &buf) ||
+	    ioctl(dev, VIDIOC_EXPBUF, &exp))
+		err = -errno;
+	else
+		*size = (buf.length + page - 1) / page * page;
+
+	close(dev);
+	return err ? err : exp.fd;
+}
+
+/*
+ * A new buffer of at least *size bytes, a multiple of the page size; *size
+ * becomes what the exporter says that it made. Nothing but the returned
+ * descriptor refers to the buffer. flags: O_CLOEXEC and the access mode.
+ */
+int exporter_alloc(enum exporter exporter, size_t *size, int flags)
+{
+	int memfd, fd;
+
+	switch (exporter) {
+	case SYSTEM_HEAP:
+		return heap_alloc(*size, flags);
+	case UDMABUF:
+		fd = udmabuf_alloc(&memfd, *size, flags);
+		if (fd >= 0)
+			close(memfd);
+		return fd;
+	case VGEM:
+		return vgem_alloc(size, flags);
+	case VIVID:
+		return vivid_alloc(size, flags);
+	}
+	return -EINVAL;
+}
+
+const char *exporter_exp_name(enum exporter exporter)
+{
+	static const char * const names[] = {
+		[SYSTEM_HEAP] = "system",
+		[UDMABUF] = "udmabuf",
+		[VGEM] = "drm",
+		[VIVID] = "videobuf2_vmalloc",
+	};
+
+	return names[exporter];
+}
+
+/* For the reason of a skipped test */
+const char *exporter_node(enum exporter exporter)
+{
+	static const char * const nodes[] = {
+		[SYSTEM_HEAP] = "/dev/dma_heap/system",
+		[UDMABUF] = "/dev/udmabuf",
+		[VGEM] = "a /dev/dri/card* of the vgem driver",
+		[VIVID] = "a capturing /dev/video* of the vivid driver",
+	};
+
+	return nodes[exporter];
+}
+
+/* Is this the errno of a device that is not there or not ours to open? */
+bool exporter_missing(int err)
+{
+	return err == -ENOENT || err == -ENODEV || err == -ENXIO ||
+	       err == -EACCES || err == -EPERM;
+}
+
+/*
+ * The ioctls of a buffer
+ */
+
+int buf_sync(int fd, __u64 flags)
+{
+	struct dma_buf_sync arg = { .flags = flags };
+
+	return result(ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg));
+}
+
+int buf_set_name(int fd, const char *name)
+{
+	return result(ioctl(fd, DMA_BUF_SET_NAME, name));
+}
+
+int buf_export_sync_file(int fd, __u32 flags)
+{
+	struct dma_buf_export_sync_file arg = { .flags = flags, .fd = -1 };
+
+	if (ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &arg))
+		return -errno;
+	return arg.fd;
+}
+
+int buf_import_sync_file(int fd, __u32 flags, int sync_file)
+{
+	struct dma_buf_import_sync_file arg = { .flags = flags, .fd = sync_file };
+
+	return result(ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &arg));
+}
+
+/*
+ * Software fences. The interface is in no uapi header, being for tests only;
+ * it is described in drivers/dma-buf/sw_sync.c.
+ */
+
+struct sw_sync_fence_arg {
+	__u32 value;
+	char name[32];
+	__s32 fence;
+};
+
+#define SW_SYNC_CREATE_FENCE	_IOWR('W', 0, struct sw_sync_fence_arg)
+#define SW_SYNC_ADVANCE		_IOW('W', 1, __u32)
+
+/* Closing the timeline signals what is left of its fences, with an error. */
+int timeline_open(void)
+{
+	return result(open(SW_SYNC, O_RDWR | O_CLOEXEC));
+}
+
+/* A sync_file that signals when the timeline has made seqno steps */
+int timeline_fence(int timeline, __u32 seqno)
+{
+	struct sw_sync_fence_arg arg = { .value = seqno, .name = "selftest" };
+
+	if (ioctl(timeline, SW_SYNC_CREATE_FENCE, &arg))
+		return -errno;
+	return arg.fence;
+}
+
+int timeline_inc(int timeline, __u32 steps)
+{
+	return result(ioctl(timeline, SW_SYNC_ADVANCE, &steps));
+}
+
+/* A fence that only the buffer refers to */
+int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags)
+{
+	int fence, err;
+
+	fence = timeline_fence(timeline, seqno);
+	if (fence < 0)
+		return fence;
+	err = buf_import_sync_file(buf, flags, fence);
+	close(fence);
+	return err;
+}
+
+int fence_merge(int a, int b)
+{
+	struct sync_merge_data arg = { .name = "merged", .fd2 = b };
+
+	if (ioctl(a, SYNC_IOC_MERGE, &arg))
+		return -errno;
+	return arg.fence;
+}
+
+/*
+ * 0 pending, 1 signalled, negative: signalled with that error. The number of
+ * fences inside goes to *fences, if that is not NULL.
+ */
+int fence_status(int sync_file, unsigned int *fences)
+{
+	struct sync_file_info arg = {};
+
+	if (ioctl(sync_file, SYNC_IOC_FILE_INFO, &arg))
+		return -errno;
+	if (fences)
+		*fences = arg.num_fences;
+	return arg.status;
+}
+
+/*
+ * What the kernel tells about a buffer
+ */
+
+ino_t buf_ino(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+/*
+ * Looks for lines "key:\tvalue" and returns how many there are. value gets
+ * the last one's. A negative return is an errno.
+ */
+int fdinfo_get(int fd, const char *key, char *value, size_t len)
+{
+	char path[48], line[512], *end;
+	size_t keylen = strlen(key);
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, keylen) || strncmp(line + keylen, ":\t", 2))
+			continue;
+		end = strchr(line, '\n');
+		if (!end)
+			continue;
+		*end = '\0';
+		found++;
+		if (value)
+			snprintf(value, len, "%s", line + keylen + 2);
+	}
+	fclose(f);
+	return found;
+}
+
+long fdinfo_count(int fd)
+{
+	char value[32];
+
+	if (fdinfo_get(fd, "count", value, sizeof(value)) != 1)
+		return -1;
+	return strtol(value, NULL, 10);
+}
+
+bool bufinfo_readable(void)
+{
+	return !access(BUFINFO, R_OK);
+}
+
+/* How many lines of bufinfo are of the buffer; the last one goes to line. */
+int bufinfo_line(ino_t ino, char *line, size_t len)
+{
+	int found = 0, field;
+	char text[512], *p;
+	FILE *f;
+
+	f = fopen(BUFINFO, "re");
+	if (!f)
+		return -errno;
+
+	while (fgets(text, sizeof(text), f)) {
+		/* The inode number is the sixth of the columns */
+		for (field = 1, p = text; p && field < 6; field++) {
+			p = strchr(p, '\t');
+			if (p)
+				p++;
+		}
+		if (!p || p[0] < '0' || p[0] > '9' ||
+		    strtoull(p, NULL, 10) != (unsigned long long)ino)
+			continue;
+		found++;
+		if (line)
+			snprintf(line, len, "%s", text);
+	}
+	fclose(f);
+	return found;
+}
+
+int bufinfo_lines(ino_t ino)
+{
+	return bufinfo_line(ino, NULL, 0);
+}
+
+int bufinfo_total(long *objects, long long *bytes)
+{
+	int found = 0;
+	char text[512];
+	FILE *f;
+
+	f = fopen(BUFINFO, "re");
+	if (!f)
+		return -errno;
+	while (fgets(text, sizeof(text), f))
+		if (sscanf(text, "Total %ld objects, %lld bytes", objects, bytes) == 2)
+			found++;
+	fclose(f);
+	return found == 1 ? 0 : -ENOENT;
+}
+
+/*
+ * Polling
+ */
+
+/* Returns revents, 0 at the end of the time, or a negative errno */
+int poll_for(int fd, short events, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int ret = poll(&pfd, 1, timeout_ms);
+
+	if (ret < 0)
+		return -errno;
+	return ret ? pfd.revents : 0;
+}
+
+int poll_now(int fd, short events)
+{
+	return poll_for(fd, events, 0);
+}
+
+static void *poller_main(void *arg)
+{
+	struct poller *poller = arg;
+
+	__atomic_store_n(&poller->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	poller->result = poll_for(poller->fd, poller->events, poller->timeout_ms);
+	__atomic_store_n(&poller->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool task_sleeps(pid_t tid)
+{
+	char path[64], text[256], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	/* The state follows the name, which is in parentheses */
+	p = strrchr(text, ')');
+	return p && p[1] && p[2] == 'S';
+}
+
+/* Starts a thread that polls, and returns when it sleeps or is done. */
+int poller_start(struct poller *poller, int fd, short events)
+{
+	int err, ms;
+	pid_t tid;
+
+	*poller = (struct poller) {
+		.fd = fd,
+		.events = events,
+		.timeout_ms = WAKE_MS,
+	};
+	err = pthread_create(&poller->thread, NULL, poller_main, poller);
+	if (err)
+		return -err;
+
+	for (ms = 0; ms < WAKE_MS; ms++) {
+		tid = __atomic_load_n(&poller->tid, __ATOMIC_ACQUIRE);
+		if (poller_done(poller) || (tid && task_sleeps(tid)))
+			return 0;
+		sleep_ms(1);
+	}
+	return -ETIMEDOUT;
+}
+
+int poller_join(struct poller *poller)
+{
+	pthread_join(poller->thread, NULL);
+	return poller->result;
+}
+
+bool poller_done(struct poller *poller)
+{
+	return __atomic_load_n(&poller->done, __ATOMIC_ACQUIRE);
+}
+
+/* How often the thread went to sleep: once more for each wake-up in vain */
+long poller_switches(struct poller *poller)
+{
+	char path[64], line[128];
+	long count = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", poller->tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1)
+			break;
+	fclose(f);
+	return count;
+}
+
+/*
+ * The rest
+ */
+
+/* The same number before and after something means that it leaked no fd. */
+int lowest_free_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return fd;
+}
+
+void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000L,
+	};
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+/* Memory of which the kernel can read the first bytes, and none of the rest */
+void *bad_pages(size_t readable)
+{
+	size_t page = getpagesize();
+	char *p;
+
+	p = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || mprotect(p + page, page, PROT_NONE))
+		return NULL;
+	return p + page - readable;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the dma-buf selftests share: buffers of four different exporters,
+ * software fences, and the views that the kernel gives of a buffer.
+ *
+ * Functions return a negative errno on failure, like the kernel's own.
+ */
+#ifndef SELFTESTS_DMA_BUF_UTIL_H
+#define SELFTESTS_DMA_BUF_UTIL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <linux/dma-buf.h>
+#include <linux/types.h>
+
+/* What most tests ask for; an exporter may give more */
+#define TEST_PAGES	4
+
+/* Long enough for a machine that is emulated and full of sanitizers */
+#define WAKE_MS		10000
+/* How long a test looks whether something that must not happen does */
+#define QUIET_MS	30
+
+#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
+#define SW_SYNC		"/sys/kernel/debug/sync/sw_sync"
+
+enum exporter {
+	SYSTEM_HEAP,
+	UDMABUF,
+	VGEM,
+	VIVID,
+};
+
+/* Exporters */
+int exporter_alloc(enum exporter exporter, size_t *size, int flags);
+const char *exporter_exp_name(enum exporter exporter);
+const char *exporter_node(enum exporter exporter);
+bool exporter_missing(int err);
+int udmabuf_alloc(int *memfd, size_t size, int flags);
+int udmabuf_memory_pinned(int memfd);
+int vgem_open(void);
+int vgem_create(int drm, size_t *size, __u32 *handle);
+int vgem_export(int drm, __u32 handle, int flags);
+void vgem_free(int drm, __u32 handle);
+
+/* The ioctls of a buffer */
+int buf_sync(int fd, __u64 flags);
+int buf_set_name(int fd, const char *name);
+int buf_export_sync_file(int fd, __u32 flags);
+int buf_import_sync_file(int fd, __u32 flags, int sync_file);
+
+/* Software fences: sync_files on a timeline that the test advances */
+int timeline_open(void);
+int timeline_fence(int timeline, __u32 seqno);
+int timeline_inc(int timeline, __u32 steps);
+int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags);
+int fence_merge(int a, int b);
+int fence_status(int sync_file, unsigned int *fences);
+
+/* What the kernel tells about a buffer */
+ino_t buf_ino(int fd);
+int fdinfo_get(int fd, const char *key, char *value, size_t len);
+long fdinfo_count(int fd);
+bool bufinfo_readable(void);
+int bufinfo_lines(ino_t ino);
+int bufinfo_line(ino_t ino, char *line, size_t len);
+int bufinfo_total(long *objects, long long *bytes);
+
+/* Polling, here and in another thread */
+int poll_now(int fd, short events);
+int poll_for(int fd, short events, int timeout_ms);
+
+struct poller {
+	pthread_t thread;
+	int fd;
+	short events;
+	int timeout_ms;
+	int result;		/* revents or negative errno */
+	pid_t tid;
+	bool done;
+};
+
+int poller_start(struct poller *poller, int fd, short events);
+int poller_join(struct poller *poller);
+bool poller_done(struct poller *poller);
+long poller_switches(struct poller *poller);
+
+/* The rest */
+int lowest_free_fd(void);
+void sleep_ms(unsigned int ms);
+void *bad_pages(size_t readable);
+
+#endif
