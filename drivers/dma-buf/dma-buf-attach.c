@@ -36,14 +36,16 @@
  *	some importers map without the reservation.
  * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
  *	pins that mappings hold. Guarded by dma_buf.resv.
- * @abandoned: the importer detached while it had mappings. Guarded by
- *	dma_buf.resv.
+ * @abandoned: the importer detached while it had mappings; holds references to
+ *	buffer and device. Guarded by dma_buf.resv.
+ * @abandoned_pin: and a pin, as nobody can be told of a move any more
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment attach;
 	atomic_t maps;
 	unsigned int pins;
 	bool abandoned;
+	bool abandoned_pin;
 };
 
 /* Stands in for the callbacks of an importer that may be gone. */
@@ -212,21 +214,38 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 }
 
 /*
- * The importer believes that it has detached: its callbacks, what they work on
- * and its device may go. A dynamic one stays dynamic, so that pins stay balanced.
+ * The importer believes that it has detached: its callbacks, what they work on,
+ * its device and its reference to the buffer may go. But the device may still do
+ * DMA, so the memory stays, and stays where it is. A dynamic importer stays
+ * dynamic, so that pins stay balanced.
  */
 static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 {
 	struct dma_buf_attachment *attach = &obj->attach;
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 
+	dev_warn_ratelimited(attach->dev,
+			     "detached with live mappings, buffer of %s is kept\n",
+			     attach->dmabuf->exp_name);
 	if (obj->abandoned)
 		return;
 
 	obj->abandoned = true;
+	get_dma_buf(attach->dmabuf);
 	get_device(attach->dev);
+	if (ops->pin && !dma_buf_map_pins(attach))
+		obj->abandoned_pin = !ops->pin(attach);
 	attach->importer_priv = NULL;
 	if (attach->importer_ops)
 		attach->importer_ops = &dma_buf_abandoned_ops;
+}
+
+/* It came again, without mappings. The caller drops the references. */
+static void dma_buf_unabandon(struct dma_buf_attachment_object *obj)
+{
+	if (obj->abandoned_pin)
+		obj->attach.dmabuf->ops->unpin(&obj->attach);
+	obj->abandoned_pin = false;
 }
 
 /*
@@ -246,6 +265,8 @@ static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
 		dma_buf_abandon(obj);
 		return false;
 	}
+
+	dma_buf_unabandon(obj);
 
 	WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
 		  dev_name(attach->dev), obj->pins);
@@ -507,12 +528,13 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 /**
  * dma_buf_detach - end a device's use of a buffer
  * @dmabuf: buffer
- * @attach: attachment of @dmabuf; freed
+ * @attach: attachment of @dmabuf; freed, unless it has mappings left
  *
  * The importer must have unmapped and unpinned. Pins that are left are undone,
- * with a warning. With mappings left it stays attached, with a warning, but its
- * callbacks are not called any more; it may unmap and detach again. If it never
- * does, the buffer's memory stays for good.
+ * with a warning. With mappings left it stays attached, with a warning, and the
+ * attachment itself keeps buffer and device and the memory in place; callbacks
+ * are not called any more. The importer may unmap and detach again. If it never
+ * does, the buffer stays for good.
  *
  * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
  * the caller must not hold. Warns and does nothing if an argument is NULL or
@@ -521,6 +543,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct dma_buf_attachment_object *obj;
+	bool abandoned;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
@@ -536,9 +559,12 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	if (obj->abandoned)
+	abandoned = obj->abandoned;
+	if (abandoned)
 		put_device(attach->dev);
 	kfree(obj);
+	if (abandoned)
+		dma_buf_put(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 

@@ -74,6 +74,9 @@ static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
 		list_for_each_entry(attach, &dmabuf->attachments, node) {
 			seq_printf(m, "\t%s\n", dev_name(attach->dev));
 			count++;
+			/* It will be shown again, with more room. */
+			if (seq_has_overflowed(m))
+				break;
 		}
 	}
 

@@ -7,7 +7,7 @@
  *	dma_resv (ww-mutex, exporter's or embedded)
  *	  dma_buf_object.lock
  *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
- *	      dma_buf_object.poll_wait.lock
+ *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
  *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
  *
  * What an exporter or importer may hold when it calls the core stands with each
@@ -45,15 +45,19 @@ enum dma_buf_poll_dir {
 /**
  * struct dma_buf_poll_entry - a callback on one fence
  * @cb: the callback
- * @fence: set while @cb is on it and until @cb has run, with a reference that
- *	whoever clears it drops: @cb, under dma_buf_object.poll_wait.lock, or the
- *	one who removed @cb, under dma_buf_object.lock
+ * @fence: set from before @cb is added until @cb has run or is off again, with a
+ *	reference; longer if that turns out to be the last one, see @fired. Set
+ *	under dma_buf_object.lock; looked at and cleared by @cb under
+ *	dma_buf_object.poll_wait.lock.
  * @poll: what the callback counts down
+ * @fired: @cb has run, and left the last reference to @fence to whoever disarms;
+ *	guarded by dma_buf_object.poll_wait.lock
  */
 struct dma_buf_poll_entry {
 	struct dma_fence_cb cb;
 	struct dma_fence *fence;
 	struct dma_buf_poll *poll;
+	bool fired;
 };
 
 /**
@@ -62,8 +66,8 @@ struct dma_buf_poll_entry {
  *	dma_buf_object.lock
  * @single: serves the usual case, and all when there is no memory
  * @count: guarded by dma_buf_object.lock
- * @pending: those whose fence has not signaled; the callback that takes it to 0
- *	wakes the pollers
+ * @pending: callbacks that have not run; the one that takes it to 0 wakes the
+ *	pollers
  */
 struct dma_buf_poll {
 	struct dma_buf_poll_entry *entries;

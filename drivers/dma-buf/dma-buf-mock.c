@@ -348,8 +348,8 @@ void mock_check_log(struct mock_exporter *mock, const u8 *ops,
 /* Fences */
 
 /*
- * A fence that is as awkward as fences are: its lock goes at once when the last
- * reference does, as with sw_sync, only the fence itself waits for RCU.
+ * A fence that is as awkward as sw_sync's: its release takes the lock, so that it
+ * must not happen where the fence signals, and the lock is gone at once then.
  */
 struct mock_fence {
 	struct dma_fence base;
@@ -370,7 +370,10 @@ static void mock_fence_release(struct dma_fence *fence)
 {
 	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
 	bool loose = mock->loose;
+	unsigned long flags;
 
+	spin_lock_irqsave(mock->lock, flags);
+	spin_unlock_irqrestore(mock->lock, flags);
 	kfree(mock->lock);
 	dma_fence_free(fence);
 	if (loose)
@@ -491,6 +494,23 @@ void mock_fence_loose_wait(struct kunit *test)
 void mock_fence_signal(struct dma_fence *fence)
 {
 	dma_fence_signal(fence);
+}
+
+/**
+ * mock_fence_signal_unheld - signal as sw_sync and vmwgfx do, without a reference
+ * @fence: from mock_fence_create_loose(); the caller's reference is dropped first,
+ *	somebody who waits for the fence has to hold another
+ */
+void mock_fence_signal_unheld(struct dma_fence *fence)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+	spinlock_t *lock = mock->lock;
+	unsigned long flags;
+
+	dma_fence_put(fence);
+	spin_lock_irqsave(lock, flags);
+	dma_fence_signal_locked(fence);
+	spin_unlock_irqrestore(lock, flags);
 }
 
 /**

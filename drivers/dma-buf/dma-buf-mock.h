@@ -107,6 +107,7 @@ do {									\
 struct dma_fence *mock_fence_create(struct kunit *test);
 struct dma_fence *mock_fence_create_loose(struct kunit *test);
 void mock_fence_loose_wait(struct kunit *test);
+void mock_fence_signal_unheld(struct dma_fence *fence);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
 void mock_fence_signal(struct dma_fence *fence);
 void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs);

@@ -6,8 +6,8 @@
  * WRITE and stronger is done; POLLOUT whether it may write: READ and stronger.
  * BOOKKEEP fences count for neither.
  *
- * An idle buffer is answered by a look at its fences: no lock is taken (but for
- * queueing a poller, once), nothing shared is written. Only if some are pending
+ * An idle buffer is answered by a look at its fences, without their reservation
+ * or any lock of ours (but to queue a poller, once). Only if some are pending
  * are callbacks armed, one on each, and the last of them to run wakes the
  * pollers: when the direction is ready, not for each fence on the way. Then each
  * poller looks again, and arms again if work was added meanwhile. Nothing here
@@ -29,18 +29,22 @@
  * must not take obj->lock, nor touch other fences, which may share the lock that
  * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
  * its reference to the fence, clears entry->fence, and does not touch the object
- * after it let poll_wait.lock go. (Whoever signals a fence holds a reference, so
- * the one that is dropped is not the last.)
+ * after it let poll_wait.lock go. Not every driver holds a reference to the fence
+ * that it signals (sw_sync does not), and release hooks take the lock that is
+ * held: the last reference is left to be dropped by whoever disarms.
  *
- * The release, dma_buf_poll_shutdown(): no poller is left then, as each holds
- * the file. Callbacks may be running.
+ * The release, dma_buf_poll_shutdown(): no poller is left then. Most hold the
+ * file, and epoll has been told that it goes. Callbacks may be running.
  *
- * A callback is removed only where entry->fence was seen set under poll_wait.lock,
- * and with a reference to the fence that was taken there: before that the
- * callback has not dropped its own. The fence's lock may be gone together with
- * the driver that owned it once the fence has signaled and the callback has said
- * so. dma_fence_remove_callback() either prevents the callback, or waits for
- * fence->lock, that is until the callback is through with the object.
+ * A callback is removed only where poll_wait.lock showed that it was still to
+ * run, and with a reference to the fence that was taken there: before that it
+ * has not dropped its own. dma_fence_remove_callback() then either prevents the
+ * callback, or waits for fence->lock, that is until it is through with the
+ * object. The lock of a fence that has signaled may be gone together with the
+ * driver that owned it. A fence that signals right between the two looks is
+ * covered by RCU as far as its driver honours that: locks inside the fence, or
+ * in a module, are; one that the driver frees at once while references to the
+ * fence remain is not, nor is it for anybody else who waits on that fence.
  *
  * No wake-up is lost
  * ------------------
@@ -94,8 +98,11 @@ static void dma_buf_poll_fire(struct dma_buf_object *obj,
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	if (atomic_dec_and_test(&obj->poll[dir].pending))
 		wake_up_all_locked(&obj->poll_wait);
-	dma_fence_put(entry->fence);
-	WRITE_ONCE(entry->fence, NULL);
+	/* A dma_fence_put() that never releases. */
+	if (refcount_dec_not_one(&entry->fence->refcount.refcount))
+		WRITE_ONCE(entry->fence, NULL);
+	else
+		entry->fired = true;
 	/* Pairs with dma_buf_poll_disarm(). The object may be gone after this. */
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
 }
@@ -129,7 +136,7 @@ static struct dma_fence *dma_buf_poll_armed(struct dma_buf_object *obj,
 
 	/* Pairs with dma_buf_poll_fire(): either it has not begun or is through. */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	fence = entry->fence;
+	fence = entry->fired ? NULL : entry->fence;
 	if (fence)
 		dma_fence_get(fence);
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
@@ -150,17 +157,18 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 
 	for (i = 0; i < poll->count; i++) {
 		struct dma_buf_poll_entry *entry = &poll->entries[i];
-		struct dma_fence *fence = dma_buf_poll_armed(obj, entry);
+		struct dma_fence *fence;
 
-		if (!fence)
-			continue;
-
-		if (dma_fence_remove_callback(fence, &entry->cb)) {
-			entry->fence = NULL;
-			dma_fence_put(fence);
-			removed = true;
+		scoped_guard(rcu) {
+			fence = dma_buf_poll_armed(obj, entry);
+			if (fence && dma_fence_remove_callback(fence, &entry->cb))
+				removed = true;
 		}
 		dma_fence_put(fence);
+
+		/* What the callback would have dropped, or has left. */
+		dma_fence_put(entry->fence);
+		entry->fence = NULL;
 	}
 	poll->count = 0;
 	return removed;
@@ -234,6 +242,7 @@ static void dma_buf_poll_add(struct dma_buf_poll *poll,
 	/* First, as the callback may run before its adding returns. */
 	entry->poll = poll;
 	entry->fence = fence;
+	entry->fired = false;
 	ret = dma_fence_add_callback(fence, &entry->cb,
 				     dir == DMA_BUF_POLL_OUT ?
 				     dma_buf_poll_fire_out :
@@ -369,8 +378,7 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
  * @file: file
  * @table: where to queue, and which events are asked for
  *
- * Context: Process context, may sleep to get memory, but on no lock that a driver
- * holds.
+ * Context: Process context, may sleep to get memory, but not for the reservation.
  * Return: those of the events that are ready.
  */
 __poll_t dma_buf_poll(struct file *file, poll_table *table)

@@ -1030,6 +1030,10 @@ static void test_detach_mapped(struct kunit *test)
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_detach(dmabuf, dynamic);
+	/* It cannot follow a move any more. */
+	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+		mock_expect_ops(mock, MOCK_PIN);
+	dma_buf_detach(dmabuf, dynamic);
 	expect_end();
 	mock_expect_ops(mock);
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
@@ -1045,11 +1049,14 @@ static void test_detach_mapped(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH);
+	/* The other one's memory: kept where it is, with nobody else's help. */
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, dynamic);
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_DETACH), 1U);
-	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
-	mock_put(mock, dmabuf);
+	mock_wait_released(mock);
+	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH,
+			MOCK_RELEASE);
 }
 
 static void test_detach_pinned(struct kunit *test)
@@ -1861,6 +1868,32 @@ static void test_poll_armed_release(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&other->refcount), 1U);
 }
 
+/* A fence whose signaler holds no reference, when the others are gone already. */
+static void test_poll_last_reference(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_fence *fence = mock_fence_create_loose(test);
+	struct dma_fence *stub = dma_fence_get_stub();
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, 0);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_resv_replace_fences(dmabuf->resv, fence->context, stub,
+				DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+	dma_fence_put(stub);
+
+	/* Its release hook frees the lock that it is signaled under. */
+	mock_fence_signal_unheld(fence);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+	mock_fence_loose_wait(test);
+}
+
 /* The last reference goes while the fence signals on another CPU. */
 static void test_poll_release_race(struct kunit *test)
 {
@@ -2161,6 +2194,7 @@ static struct kunit_case dma_buf_test_cases[] = {
 	KUNIT_CASE(test_poll_replaced_fence),
 	KUNIT_CASE(test_poll_superseded_fence),
 	KUNIT_CASE(test_poll_armed_release),
+	KUNIT_CASE(test_poll_last_reference),
 	KUNIT_CASE(test_poll_release_race),
 	KUNIT_CASE_SLOW(test_poll_race),
 	KUNIT_CASE(test_iter),

@@ -558,6 +558,23 @@ TEST_F(poll, signal_races_with_poll)
 }
 
 /*
+ * A fence that only the armed poll still holds, signaled by its timeline, which
+ * holds none: sw_sync takes the lock that it signals under to release a fence.
+ * (A core that drops the last reference in its callback hangs the machine here.)
+ */
+TEST_F(poll, superseded_fence_of_closed_timeline)
+{
+	int timeline = timeline_open();
+
+	ASSERT_LE(0, timeline);
+	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, WRITE));
+	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
+	ASSERT_EQ(0, timeline_import(timeline, 2, self->fd, WRITE));
+	close(timeline);
+	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
+}
+
+/*
  * Several who wait for different things
  */
 
