@@ -456,11 +456,9 @@ TEST_F(async, waits_for_fence)
 		short asked;
 	} cases[] = {
 		{ WRITE, POLLIN },
-		{ WRITE, POLLOUT },
 		{ WRITE, POLLIN | POLLOUT },
 		{ WRITE, POLLRDNORM | POLLWRNORM },
 		{ READ, POLLOUT },
-		{ READ, POLLOUT | POLLWRNORM },
 	};
 	struct queue *q = &self->b.queue;
 	int i;

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# What the guest's scripts share. A suite prints KTAP on standard output,
+# its remarks on standard error, and exits 0 if it could do its work.
+
+# klog TEXT...: leave a line in the kernel's log, so that what the kernel says
+# can be told to belong to a suite.
+klog() {
+	echo "dmabuf-test: $*" >/dev/kmsg
+}
+
+# indent: make what comes in a subtest's lines, each as soon as it is there.
+indent() {
+	awk '{ print "    " $0; fflush() }'
+}
+
+# plan N: how many results will follow.
+plan() {
+	tests=0
+	bad=0
+	echo "KTAP version 1"
+	echo "1..$1"
+}
+
+# result STATUS NAME: one result, by an exit status; 4 is a skip, as in kselftest.
+result() {
+	tests=$((tests + 1))
+	case $1 in
+	0) echo "ok $tests $2" ;;
+	4) echo "ok $tests $2 # SKIP ${3:-the test says so}" ;;
+	*)
+		echo "not ok $tests $2 # exit status $1"
+		bad=$((bad + 1))
+		;;
+	esac
+}
+
+# program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest.
+program() {
+	p_limit=$1
+	p_name=$2
+	shift 2
+	echo "# Subtest: $p_name"
+	{
+		timeout -s KILL "$p_limit" "$@" 2>/tmp/program.stderr
+		echo $? >/tmp/program.status
+	} | indent
+	sed 's/^/    # stderr: /' /tmp/program.stderr
+	p_status=$(cat /tmp/program.status)
+	[ "$p_status" != 137 ] || echo "# $p_name: killed after $p_limit s"
+	result "$p_status" "$p_name"
+}
+
+# kunit MODULE: load a KUnit module and pass its suites' results on.
+kunit() {
+	k_module=$1
+	k_dir=/sys/kernel/debug/kunit
+	modprobe kunit || return 1
+	ls $k_dir >/tmp/kunit.before
+	modprobe "$k_module" || return 1
+	k_new=
+	for k_suite in "$k_dir"/*; do
+		[ -d "$k_suite" ] || continue
+		k_suite=$(basename "$k_suite")
+		grep -qxF -- "$k_suite" /tmp/kunit.before || k_new="$k_new $k_suite"
+	done
+	# shellcheck disable=SC2086 # a list of words
+	set -- $k_new
+	if [ $# = 0 ]; then
+		echo "# $k_module has no suite"
+		return 1
+	fi
+	echo "KTAP version 1"
+	echo "1..$#"
+	k_number=0
+	for k_suite in "$@"; do
+		k_number=$((k_number + 1))
+		# Each file is a document of its own with one suite in it: its
+		# inner part is taken and the suite's result numbered anew.
+		sed -n -e '/^KTAP version/d' -e '/^1\.\.1$/d' \
+			-e "s/^\(ok\|not ok\) [0-9]* /\1 $k_number /" -e p \
+			"$k_dir/$k_suite/results"
+	done
+}
