@@ -2,7 +2,7 @@
 # Entry points only; each is a script of harness/ of its own.
 
 V ?= 6.12
-export V KDIR
+export V KDIR FRAMES KERNELS
 
 help:
 	@echo 'make run          show the core at work: camera frames on a display in a'
@@ -17,6 +17,7 @@ help:
 	@echo 'KDIR=DIR          a clean kernel source tree, instead of the package'
 	@echo '                  linux-source-$$V'
 	@echo 'FRAMES=N          how many frames make run shows (300)'
+	@echo 'KERNELS=plain     have make check build and boot just one of its kernels'
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 

@@ -40,6 +40,7 @@ program() {
 	p_limit=$1
 	p_name=$2
 	shift 2
+	p_began=$(cut -d. -f1 /proc/uptime)
 	echo "# Subtest: $p_name"
 	{
 		timeout -s KILL "$p_limit" "$@" 2>/tmp/program.stderr
@@ -47,6 +48,7 @@ program() {
 	} | indent
 	sed 's/^/    # stderr: /' /tmp/program.stderr
 	p_status=$(cat /tmp/program.status)
+	echo "# $p_name: $(($(cut -d. -f1 /proc/uptime) - p_began)) s"
 	[ "$p_status" != 137 ] || echo "# $p_name: killed after $p_limit s"
 	result "$p_status" "$p_name"
 }
