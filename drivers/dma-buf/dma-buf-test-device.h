@@ -38,20 +38,20 @@
 #define DMA_BUF_TEST_LOG_LEN	64U
 
 /* Kinds of exporter, in combination; 0 has every hook but pin and unpin. */
-#define DMA_BUF_TEST_DYNAMIC		(1U << 0) /* pin and unpin; can migrate */
-#define DMA_BUF_TEST_CACHED		(1U << 1) /* cache_sgt_mapping; not with DYNAMIC */
-#define DMA_BUF_TEST_BARE		(1U << 2) /* only map, unmap and release */
+#define DMA_BUF_TEST_DYNAMIC		0x0001 /* pin and unpin; can migrate */
+#define DMA_BUF_TEST_CACHED		0x0002 /* cache_sgt_mapping; not with DYNAMIC */
+#define DMA_BUF_TEST_BARE		0x0004 /* only map, unmap and release */
 /* Has no memory before the first map, mmap or vmap; any length can be asked for */
-#define DMA_BUF_TEST_LAZY		(1U << 3)
+#define DMA_BUF_TEST_LAZY		0x0008
 /*
  * The CPU has a copy of its own, as behind a cache that nothing snoops: begin of an
  * access that reads copies from the device's memory, end of one that writes copies
  * back. Maps and vmaps show the copy.
  */
-#define DMA_BUF_TEST_NONCOHERENT	(1U << 4)
+#define DMA_BUF_TEST_NONCOHERENT	0x0010
 /* Reservation shared by all the buffers of the session that say so */
-#define DMA_BUF_TEST_SHARED_RESV	(1U << 5)
-#define DMA_BUF_TEST_KINDS		((1U << 6) - 1)
+#define DMA_BUF_TEST_SHARED_RESV	0x0020
+#define DMA_BUF_TEST_KINDS		(0x0040 - 1)
 
 /* The exporter's hooks */
 enum dma_buf_test_op {
@@ -94,8 +94,8 @@ struct dma_buf_test_create {
 };
 
 /* struct dma_buf_test_set_op: flags */
-#define DMA_BUF_TEST_NULL	(1U << 0) /* map returns NULL */
-#define DMA_BUF_TEST_ASYNC	(1U << 1) /* see @delay_ms; map and begin only */
+#define DMA_BUF_TEST_NULL	0x0001 /* map returns NULL */
+#define DMA_BUF_TEST_ASYNC	0x0002 /* see @delay_ms; map and begin only */
 
 /**
  * struct dma_buf_test_set_op - change what a hook does
@@ -138,7 +138,7 @@ struct dma_buf_test_call {
 };
 
 /* struct dma_buf_test_log: flags */
-#define DMA_BUF_TEST_CLEAR	(1U << 0) /* forget what was read, and what was lost */
+#define DMA_BUF_TEST_CLEAR	0x0001 /* forget what was read, and what was lost */
 
 /**
  * struct dma_buf_test_log - which hooks were called, oldest first
@@ -263,13 +263,13 @@ struct dma_buf_test_signal {
 };
 
 /* struct dma_buf_test_attach: flags */
-#define DMA_BUF_TEST_IMPORTER_DYNAMIC	(1U << 0)
+#define DMA_BUF_TEST_IMPORTER_DYNAMIC	0x0001
 /* A dynamic one without the callback */
-#define DMA_BUF_TEST_IMPORTER_DEAF	(1U << 1)
-#define DMA_BUF_TEST_IMPORTER_PEER2PEER	(1U << 2)
+#define DMA_BUF_TEST_IMPORTER_DEAF	0x0002
+#define DMA_BUF_TEST_IMPORTER_PEER2PEER	0x0004
 /* The callback unmaps and unpins whatever this importer has */
-#define DMA_BUF_TEST_IMPORTER_LETS_GO	(1U << 3)
-#define DMA_BUF_TEST_IMPORTER_FLAGS	((1U << 4) - 1)
+#define DMA_BUF_TEST_IMPORTER_LETS_GO	0x0008
+#define DMA_BUF_TEST_IMPORTER_FLAGS	(0x0010 - 1)
 
 /**
  * struct dma_buf_test_attach - import: attach the test device to a buffer
@@ -319,7 +319,7 @@ struct dma_buf_test_id {
 };
 
 /* struct dma_buf_test_rw: flags */
-#define DMA_BUF_TEST_RW_WRITE	(1U << 0)
+#define DMA_BUF_TEST_RW_WRITE	0x0001
 
 /**
  * struct dma_buf_test_rw - access the memory as the device does, or through a vmap
