@@ -76,6 +76,33 @@ KASAN = """[    4.000000] ======================================================
 [    4.000006] Allocated by task 44:
 [    4.000007] ==================================================================
 """
+RACE = """[    4.500000] ==================================================================
+[    4.500001] BUG: KCSAN: data-race in {one} / {two}
+[    4.500002]
+[    4.500003] write to 0xffff888004a3c0f8 of 8 bytes by task 60 on cpu 1:
+[    4.500004]  {one}+0x71/0xd0
+[    4.500005]  dma_buf_fd+0x10/0x20
+[    4.500006]  do_syscall_64+0x5c/0x110
+[    4.500007]
+[    4.500008] read to 0xffff888004a3c0f8 of 8 bytes by task 61 on cpu 0:
+[    4.500009]  {two}+0x10/0x20
+[    4.500010]  {two_by}+0x89/0xd0
+[    4.500011]  do_syscall_64+0x5c/0x110
+[    4.500012]
+[    4.500013] value changed: 0x0000000000000001 -> 0x0000000000000002
+[    4.500014]
+[    4.500015] Reported by Kernel Concurrency Sanitizer on:
+[    4.500016] CPU: 0 UID: 0 PID: 61 Comm: test Not tainted 6.12.0
+[    4.500017] ==================================================================
+"""
+FUNCTIONS = {
+    "d_alloc": ["fs/dcache.c"],
+    "d_walk": ["fs/dcache.c"],
+    "strscpy": ["lib/string.c"],
+    "vfs_poll": ["fs/select.c"],
+    "dma_buf_fd": ["drivers/dma-buf/dma-buf.c"],
+    "dma_buf_poll": ["drivers/dma-buf/dma-buf-poll.c"],
+}
 EXPECT = "[    1.500000] dmabuf-test: expect: {}\n"
 END = "[    5.000000] dmabuf-test: expect-end\n"
 
@@ -221,6 +248,62 @@ class Console(unittest.TestCase):
     def test_taint_without_splat(self):
         why = [w for _, w in run(ktap=GOOD.replace("@tainted 0", "@tainted 512")).failed]
         self.assertIn("tainted", why[0])
+
+
+class Races(unittest.TestCase):
+    """What KCSAN reports."""
+
+    DCACHE = (("fs/dcache.c:d_alloc / fs/dcache.c:d_.*", "known"),)
+
+    def judge(self, one, two, two_by="vfs_poll", rules=()):
+        """(complaints, what was counted) of a log with one report."""
+        races = collect.Races(rules, FUNCTIONS)
+        report = RACE.format(one=one, two=two, two_by=two_by)
+        return collect.check_console(QUIET + report + QUIET, (), races)[0], races
+
+    def test_ours(self):
+        why, races = self.judge("d_alloc", "dma_buf_poll")
+        self.assertIn("dma_buf_poll+0x10", why[0])
+        self.assertTrue(races.text().startswith("ours\t1\t"))
+
+    def test_ours_with_suffix(self):
+        self.assertTrue(self.judge("d_alloc", "dma_buf_poll.constprop.0")[0])
+
+    def test_ours_through_library(self):
+        why, _ = self.judge("d_alloc", "strscpy", "dma_buf_poll",
+                            [(".*", "anything")])
+        self.assertEqual(len(why), 1)
+
+    def test_ours_cannot_be_allowed(self):
+        why, _ = self.judge("d_alloc", "dma_buf_poll", rules=[(".*", "anything")])
+        self.assertEqual(len(why), 1)
+
+    def test_base_allowed(self):
+        # That our core called is no fault of its own.
+        why, races = self.judge("d_alloc", "d_walk", "dma_buf_poll", self.DCACHE)
+        self.assertEqual(why, [])
+        self.assertEqual(races.summary(),
+                         ["allowed races: 1 reports in 1 places: known"])
+
+    def test_base_not_listed(self):
+        for rules in (), self.DCACHE, [("fs/dcache.c:d_alloc", "half of it")]:
+            why, _ = self.judge("vfs_poll", "d_walk", rules=rules)
+            self.assertIn("is not in kernels/", why[0])
+
+    def test_unknown_function(self):
+        self.assertIn("?:strange", self.judge("strange", "d_walk", rules=self.DCACHE)[0][0])
+
+    def test_expectation_does_not_take_it(self):
+        report = RACE.format(one="d_alloc", two="dma_buf_poll", two_by="vfs_poll")
+        why = collect.check_console(EXPECT.format("KCSAN") + report + END, (),
+                                    collect.Races((), FUNCTIONS))[0]
+        self.assertEqual(len(why), 2)
+
+    def test_what_follows_is_seen(self):
+        races = collect.Races(self.DCACHE, FUNCTIONS)
+        report = RACE.format(one="d_alloc", two="d_walk", two_by="vfs_poll")
+        why = collect.check_console(report + WARNING, (), races)[0]
+        self.assertEqual(len(why), 1)
 
 
 if __name__ == "__main__":
