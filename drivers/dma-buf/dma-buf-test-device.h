@@ -11,8 +11,9 @@
  * it handed out live on.
  *
  * The argument of each ioctl points at a structure whose first member is its size
- * as the caller knows it. A shorter one is filled up with zeros; a longer one is
- * taken if zeros are all that the kernel does not know, else -E2BIG. Results are
+ * as the caller knows it. One that is shorter than the structure once became is
+ * filled up with zeros, but one shorter than it has ever been is -EINVAL; a longer
+ * one is taken if zeros are all that the kernel does not know, else -E2BIG. Results are
  * written back only when the call succeeds.
  *
  * Errors that each may return: -EFAULT (pointer), -EINVAL (size, unknown bits,
@@ -32,6 +33,10 @@
 
 /* Buffers have real memory up to this size; above it, they must be lazy. */
 #define DMA_BUF_TEST_MEMORY_MAX	(16U << 20)
+/* What the memory holds while a move that takes time is under way */
+#define DMA_BUF_TEST_POISON	0x6b
+/* A reservation is held no longer than this, so that no test hangs for good */
+#define DMA_BUF_TEST_HOLD_MAX_MS	20000U
 /* Mappings of one importer at a time */
 #define DMA_BUF_TEST_MAPPINGS	8U
 /* Calls that an exporter remembers; what comes after is only counted */
@@ -108,8 +113,9 @@ struct dma_buf_test_create {
  * @delay_ms: how long the hook sleeps, at most 10000; a signal ends the sleep of
  *	map, begin and end with -ERESTARTSYS. With DMA_BUF_TEST_ASYNC the hook does
  *	not sleep but leaves a fence of usage KERNEL that signals that much later, as
- *	a hook does that migrates the memory; only then the device's memory holds
- *	what it held before
+ *	a hook does that migrates the memory. Until then the memory is full of
+ *	DMA_BUF_TEST_POISON, and after begin so is the CPU's copy of one that is not
+ *	coherent. Nothing new happens while an earlier move is under way
  * @flags: DMA_BUF_TEST_NULL, DMA_BUF_TEST_ASYNC
  */
 struct dma_buf_test_set_op {
@@ -195,9 +201,10 @@ struct dma_buf_test_exporter_info {
  *	store has its content no sooner
  * @reserved: 0
  *
- * Importers are notified first. -EBUSY while pinned, or if somebody still has it
- * mapped after that; -EINVAL for one that is not dynamic, -ENODEV if it has no
- * memory or its buffer is gone.
+ * Importers are notified first, and all fences of the buffer waited for, which a
+ * signal ends. Mappings that somebody keeps show the old store from then on. -EBUSY
+ * while pinned or vmapped, or while an earlier move is under way; -EINVAL for one
+ * that is not dynamic, -ENODEV if it has no memory or its buffer is gone.
  */
 struct dma_buf_test_migrate {
 	__u32 size;
@@ -213,7 +220,8 @@ struct dma_buf_test_migrate {
  * @id: result; freeing it lets go. The buffer lives at least as long
  * @reserved: 0
  *
- * Returns when the reservation is held. A signal ends the wait for it.
+ * Returns when the reservation is held. A signal ends the wait for it. It is let go
+ * after DMA_BUF_TEST_HOLD_MAX_MS at the latest.
  */
 struct dma_buf_test_hold {
 	__u32 size;
@@ -291,7 +299,8 @@ struct dma_buf_test_attach {
  * struct dma_buf_test_map - map a buffer for the test device
  * @size: of this structure
  * @id: importer
- * @dir: 0 both ways, 1 the device reads, 2 the device writes
+ * @dir: as enum dma_data_direction: 0 both ways, 1 the device reads, 2 the device
+ *	writes; goes to the core as it is
  * @nents: result, entries of the table
  * @length: result, bytes in them
  *

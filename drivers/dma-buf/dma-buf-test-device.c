@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: a mock device, /dev/dma_buf_test, by which tests export buffers that
+ * behave as they please, and import any.
+ *
+ * This file has the sessions, the numbers they give and the table of ioctls; what
+ * they do is in dma-buf-test-exporter.c, -importer.c and -fence.c. What a test can
+ * ask for is said in dma-buf-test-device.h.
+ *
+ * Nothing is published before the whole call has succeeded: an ioctl only prepares
+ * an object or a file, and dispatch gives them a number or a descriptor once the
+ * caller has been told which.
+ */
+#include <linux/cleanup.h>
+#include <linux/compat.h>
+#include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dma-buf-test-device-internal.h"
+
+static struct platform_device *tdev_pdev;
+
+/**
+ * tdev_device - the device that importers of sessions attach
+ *
+ * Return: a device that reaches all memory.
+ */
+struct device *tdev_device(void)
+{
+	return &tdev_pdev->dev;
+}
+
+/* Objects */
+
+/**
+ * tdev_object_make - have dispatch give an object a number
+ * @call: ioctl that makes it
+ * @object: the object; the reference is the session's from now on
+ * @type: what it is
+ *
+ * Return: 0 or -ENOMEM; then the object is still the caller's.
+ */
+int tdev_object_make(struct tdev_call *call, struct tdev_object *object,
+		     const struct tdev_type *type)
+{
+	int ret;
+
+	/* Kept, but not found by anybody: reserved entries read as NULL. */
+	ret = xa_alloc(&call->session->objects, &call->id, NULL, xa_limit_31b,
+		       GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	object->type = type;
+	object->session = call->session;
+	object->id = call->id;
+	refcount_set(&object->refs, 1);
+	call->made = object;
+	return 0;
+}
+
+/**
+ * tdev_object_get - find an object by its number
+ * @session: where
+ * @id: number
+ * @type: what it has to be, NULL for anything
+ *
+ * Return: the object with a reference for the caller, or NULL.
+ */
+struct tdev_object *tdev_object_get(struct tdev_session *session, u32 id,
+				    const struct tdev_type *type)
+{
+	struct tdev_object *object;
+
+	xa_lock(&session->objects);
+	object = xa_load(&session->objects, id);
+	if (object && (!type || object->type == type))
+		refcount_inc(&object->refs);
+	else
+		object = NULL;
+	xa_unlock(&session->objects);
+	return object;
+}
+
+/**
+ * tdev_object_put - drop a reference to an object
+ * @object: the object; the last reference frees it
+ */
+void tdev_object_put(struct tdev_object *object)
+{
+	if (refcount_dec_and_test(&object->refs))
+		object->type->free(object);
+}
+
+static int tdev_free(struct tdev_call *call)
+{
+	struct tdev_session *session = call->session;
+	struct tdev_object *object;
+
+	/*
+	 * An entry that is only reserved stays so: erasing it would let another
+	 * object have the number before dispatch stores this one.
+	 */
+	xa_lock(&session->objects);
+	object = xa_load(&session->objects, call->arg.id.id);
+	if (object)
+		__xa_erase(&session->objects, call->arg.id.id);
+	xa_unlock(&session->objects);
+	if (!object)
+		return -ENOENT;
+
+	tdev_object_put(object);
+	return 0;
+}
+
+/* Sessions */
+
+/**
+ * tdev_session_resv - the reservation that buffers of a session share
+ * @session: the session
+ *
+ * Return: it with a reference for the caller, or NULL without memory.
+ */
+struct tdev_shared_resv *tdev_session_resv(struct tdev_session *session)
+{
+	struct tdev_shared_resv *fresh, *shared;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+	if (!fresh)
+		return NULL;
+	dma_resv_init(&fresh->resv);
+	refcount_set(&fresh->refs, 1);
+
+	xa_lock(&session->objects);
+	if (!session->resv)
+		session->resv = no_free_ptr(fresh);
+	shared = session->resv;
+	refcount_inc(&shared->refs);
+	xa_unlock(&session->objects);
+
+	/* There was one already. */
+	tdev_shared_resv_put(fresh);
+	return shared;
+}
+
+/**
+ * tdev_shared_resv_put - drop a reference to a shared reservation
+ * @shared: the reservation, may be NULL
+ */
+void tdev_shared_resv_put(struct tdev_shared_resv *shared)
+{
+	if (!shared || !refcount_dec_and_test(&shared->refs))
+		return;
+	dma_resv_fini(&shared->resv);
+	kfree(shared);
+}
+
+static int tdev_mmap_choose(struct tdev_call *call)
+{
+	struct tdev_session *session = call->session;
+	struct dma_buf *dmabuf = NULL;
+
+	if (call->arg.mmap.fd != -1) {
+		dmabuf = dma_buf_get(call->arg.mmap.fd);
+		if (IS_ERR(dmabuf))
+			return PTR_ERR(dmabuf);
+	}
+
+	xa_lock(&session->objects);
+	swap(session->mmap, dmabuf);
+	xa_unlock(&session->objects);
+
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+	return 0;
+}
+
+static int tdev_session_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct tdev_session *session = file->private_data;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	xa_lock(&session->objects);
+	dmabuf = session->mmap;
+	if (dmabuf)
+		get_dma_buf(dmabuf);
+	xa_unlock(&session->objects);
+	if (!dmabuf)
+		return -ENODEV;
+
+	ret = dma_buf_mmap(dmabuf, vma, vma->vm_pgoff);
+	/* The map has a reference of its own. */
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static int tdev_session_open(struct inode *inode, struct file *file)
+{
+	struct tdev_session *session;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL);
+	if (!session)
+		return -ENOMEM;
+
+	xa_init_flags(&session->objects, XA_FLAGS_ALLOC1);
+	file->private_data = session;
+	return 0;
+}
+
+static void tdev_session_free(struct tdev_session *session,
+			      const struct tdev_type *type)
+{
+	struct tdev_object *object;
+	unsigned long id;
+
+	xa_for_each(&session->objects, id, object) {
+		if (type && object->type != type)
+			continue;
+		xa_erase(&session->objects, id);
+		tdev_object_put(object);
+	}
+}
+
+static int tdev_session_release(struct inode *inode, struct file *file)
+{
+	struct tdev_session *session = file->private_data;
+
+	/*
+	 * Reservations that are held first, as importers need them to leave, and
+	 * then what somebody may wait for with a reservation held.
+	 */
+	tdev_session_free(session, &tdev_hold_type);
+	tdev_session_free(session, &tdev_fence_type);
+	tdev_session_free(session, NULL);
+	xa_destroy(&session->objects);
+
+	if (session->mmap)
+		dma_buf_put(session->mmap);
+	tdev_shared_resv_put(session->resv);
+	kfree(session);
+	return 0;
+}
+
+/* Ioctls */
+
+/**
+ * struct tdev_ioctl - one ioctl
+ * @call: what it does
+ * @size: of its argument as the kernel knows it
+ * @reserved: where the member is that must be zero, or 0
+ * @min: of its argument when it was new, or 0 if it has not grown since; what came
+ *	later reads as zero where a caller does not know it
+ */
+struct tdev_ioctl {
+	int (*call)(struct tdev_call *call);
+	u32 size;
+	u32 reserved;
+	u32 min;
+};
+
+#define TDEV_ARG(_arg)	.size = sizeof(struct dma_buf_test_##_arg)
+#define TDEV_ZERO(_arg)	.reserved = offsetof(struct dma_buf_test_##_arg, reserved)
+
+static const struct tdev_ioctl tdev_ioctls[] = {
+	[_IOC_NR(DMA_BUF_TEST_CREATE)] = {
+		.call = tdev_create,
+		TDEV_ARG(create),
+		TDEV_ZERO(create),
+	},
+	[_IOC_NR(DMA_BUF_TEST_SET_OP)] = {
+		.call = tdev_set_op,
+		TDEV_ARG(set_op),
+	},
+	[_IOC_NR(DMA_BUF_TEST_LOG)] = {
+		.call = tdev_log,
+		TDEV_ARG(log),
+		TDEV_ZERO(log),
+	},
+	[_IOC_NR(DMA_BUF_TEST_EXPORTER_INFO)] = {
+		.call = tdev_exporter_info,
+		TDEV_ARG(exporter_info),
+	},
+	[_IOC_NR(DMA_BUF_TEST_MIGRATE)] = {
+		.call = tdev_migrate,
+		TDEV_ARG(migrate),
+		TDEV_ZERO(migrate),
+	},
+	[_IOC_NR(DMA_BUF_TEST_HOLD)] = {
+		.call = tdev_hold,
+		TDEV_ARG(hold),
+		TDEV_ZERO(hold),
+	},
+	[_IOC_NR(DMA_BUF_TEST_FENCE)] = {
+		.call = tdev_fence,
+		TDEV_ARG(fence),
+		TDEV_ZERO(fence),
+	},
+	[_IOC_NR(DMA_BUF_TEST_SIGNAL)] = {
+		.call = tdev_signal,
+		TDEV_ARG(signal),
+		TDEV_ZERO(signal),
+	},
+	[_IOC_NR(DMA_BUF_TEST_ATTACH)] = {
+		.call = tdev_attach,
+		TDEV_ARG(attach),
+	},
+	[_IOC_NR(DMA_BUF_TEST_MAP)] = {
+		.call = tdev_map,
+		TDEV_ARG(map),
+	},
+	[_IOC_NR(DMA_BUF_TEST_UNMAP)] = {
+		.call = tdev_unmap,
+		TDEV_ARG(id),
+	},
+	[_IOC_NR(DMA_BUF_TEST_PIN)] = {
+		.call = tdev_pin,
+		TDEV_ARG(id),
+	},
+	[_IOC_NR(DMA_BUF_TEST_UNPIN)] = {
+		.call = tdev_unpin,
+		TDEV_ARG(id),
+	},
+	[_IOC_NR(DMA_BUF_TEST_RW)] = {
+		.call = tdev_rw,
+		TDEV_ARG(rw),
+		TDEV_ZERO(rw),
+	},
+	[_IOC_NR(DMA_BUF_TEST_IMPORTER_INFO)] = {
+		.call = tdev_importer_info,
+		TDEV_ARG(importer_info),
+	},
+	[_IOC_NR(DMA_BUF_TEST_VMAP)] = {
+		.call = tdev_vmap,
+		TDEV_ARG(vmap),
+		TDEV_ZERO(vmap),
+	},
+	[_IOC_NR(DMA_BUF_TEST_MMAP)] = {
+		.call = tdev_mmap_choose,
+		TDEV_ARG(mmap),
+	},
+	[_IOC_NR(DMA_BUF_TEST_FREE)] = {
+		.call = tdev_free,
+		TDEV_ARG(id),
+	},
+};
+
+/* Gives out, or takes back, what the call has prepared. */
+static void tdev_call_end(struct tdev_call *call, int ret)
+{
+	struct xarray *objects = &call->session->objects;
+
+	if (call->fd >= 0) {
+		if (ret) {
+			put_unused_fd(call->fd);
+			fput(call->file);
+		} else {
+			fd_install(call->fd, call->file);
+		}
+	}
+
+	if (call->id) {
+		if (ret)
+			xa_erase(objects, call->id);
+		else
+			/* Needs no memory, the entry is there. */
+			xa_store(objects, call->id, call->made, GFP_KERNEL);
+	}
+	if (ret && call->made)
+		tdev_object_put(call->made);
+}
+
+static long tdev_session_ioctl(struct file *file, unsigned int nr,
+			       unsigned long user)
+{
+	struct tdev_call call = { .session = file->private_data, .fd = -1 };
+	void __user *uarg = (void __user *)user;
+	const struct tdev_ioctl *ioctl;
+	u32 size;
+	int ret;
+
+	if (nr != _IO(DMA_BUF_TEST_BASE, _IOC_NR(nr)) ||
+	    _IOC_NR(nr) >= ARRAY_SIZE(tdev_ioctls))
+		return -ENOTTY;
+	ioctl = &tdev_ioctls[_IOC_NR(nr)];
+
+	if (get_user(size, (u32 __user *)uarg))
+		return -EFAULT;
+	if (size < (ioctl->min ?: ioctl->size) || size > PAGE_SIZE)
+		return -EINVAL;
+	ret = copy_struct_from_user(&call.arg, ioctl->size, uarg, size);
+	if (ret)
+		return ret;
+	if (ioctl->reserved && *(u32 *)((u8 *)&call.arg + ioctl->reserved))
+		return -EINVAL;
+
+	ret = ioctl->call(&call);
+	if (!ret && copy_to_user(uarg, &call.arg, min(size, ioctl->size)))
+		ret = -EFAULT;
+	tdev_call_end(&call, ret);
+	return ret;
+}
+
+static const struct file_operations tdev_fops = {
+	.owner = THIS_MODULE,
+	.open = tdev_session_open,
+	.release = tdev_session_release,
+	.unlocked_ioctl = tdev_session_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = tdev_session_mmap,
+};
+
+static struct miscdevice tdev_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "dma_buf_test",
+	.fops = &tdev_fops,
+	.mode = 0600,
+};
+
+/*
+ * There is no way out: fences have their code here and can be anywhere, for as
+ * long as whoever holds them likes.
+ */
+static int __init tdev_init(void)
+{
+	int ret;
+
+	tdev_pdev = platform_device_register_simple("dma_buf_test",
+						    PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(tdev_pdev))
+		return PTR_ERR(tdev_pdev);
+
+	ret = dma_coerce_mask_and_coherent(&tdev_pdev->dev, DMA_BIT_MASK(64));
+	if (!ret)
+		ret = misc_register(&tdev_misc);
+	if (ret)
+		platform_device_unregister(tdev_pdev);
+	return ret;
+}
+module_init(tdev_init);
+
+MODULE_DESCRIPTION("Mock exporter and importer of dma-bufs, for tests");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);

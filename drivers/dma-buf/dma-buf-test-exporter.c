@@ -1,0 +1,995 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: exporter of the mock device.
+ *
+ * The memory of a buffer is there two or three times over for as long as the
+ * buffer lives, so that nothing is ever used after it was freed, whatever a test
+ * or the core does wrong:
+ *
+ *	stores[0], stores[1]	one of them is the memory, and devices see it. The
+ *				other takes it in when the buffer moves.
+ *	cpu			what the CPU sees instead where the buffer is not
+ *				coherent
+ *
+ * A move that takes time fills the memory with DMA_BUF_TEST_POISON until it is
+ * done: who does not wait for the fence reads that.
+ */
+#include <linux/cleanup.h>
+#include <linux/delay.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/iosys-map.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include "dma-buf-test-device-internal.h"
+
+/**
+ * struct tdev_rule - how a hook differs from its usual self
+ * @error: to return, or 0
+ * @skip: calls that are as usual first
+ * @count: calls that differ after these; 0: all
+ * @delay_ms: before anything else
+ * @flags: DMA_BUF_TEST_NULL, DMA_BUF_TEST_ASYNC
+ * @seen: calls since the rule was made
+ */
+struct tdev_rule {
+	int error;
+	u32 skip;
+	u32 count;
+	u32 delay_ms;
+	u32 flags;
+	u32 seen;
+};
+
+/**
+ * struct tdev_exporter - exporter of one buffer
+ * @object: base; the buffer holds a reference until it is released
+ * @ops: hook table of its own
+ * @kind: DMA_BUF_TEST_DYNAMIC and so on
+ * @size: bytes of each store, whole pages
+ * @resv: reservation shared with others of the session, or NULL
+ * @memory_lock: guards the stores' coming into being, and @store. Memory that is
+ *	there stays, and its content is whoever's who may access the buffer
+ * @stores: the memory, twice
+ * @cpu: the CPU's copy, NULL if coherent
+ * @store: which of @stores is the memory
+ * @work: ends a move that takes time; holds a reference to @object. There is one
+ *	at a time, see @moving
+ * @move_from: where it takes the content from
+ * @move_to: where it puts it
+ * @move_cpu: then brings the CPU's copy up to date
+ * @move_fence: and signals this
+ * @lock: guards what follows
+ * @dmabuf: the buffer, NULL before and after
+ * @moving: @work is under way
+ * @rules: by enum dma_buf_test_op
+ * @log: calls of hooks
+ * @logged: how many are there
+ * @lost: how many did not fit
+ * @attached: attachments
+ * @mapped: mappings
+ * @pinned: pins
+ * @vmapped: vmaps
+ * @released: calls of the release hook
+ * @file_ok: whether it found things in order
+ */
+struct tdev_exporter {
+	struct tdev_object object;
+	struct dma_buf_ops ops;
+	u32 kind;
+	size_t size;
+	struct tdev_shared_resv *resv;
+	struct mutex memory_lock; /* memory and store */
+	void *stores[2];
+	void *cpu;
+	unsigned int store;
+	struct delayed_work work;
+	void *move_from;
+	void *move_to;
+	bool move_cpu;
+	struct dma_fence *move_fence;
+	spinlock_t lock; /* what follows */
+	struct dma_buf *dmabuf;
+	bool moving;
+	struct tdev_rule rules[DMA_BUF_TEST_OPS];
+	struct dma_buf_test_call log[DMA_BUF_TEST_LOG_LEN];
+	u32 logged;
+	u32 lost;
+	u32 attached;
+	u32 mapped;
+	u32 pinned;
+	u32 vmapped;
+	u32 released;
+	bool file_ok;
+};
+
+static struct tdev_exporter *to_exporter(struct tdev_object *object)
+{
+	return container_of(object, struct tdev_exporter, object);
+}
+
+static struct tdev_exporter *exporter_of(struct dma_buf_attachment *attach)
+{
+	return attach->dmabuf->priv;
+}
+
+/* Rules and log */
+
+/* Counts a call of @op and says what is special about it. */
+static struct tdev_rule tdev_rule_next(struct tdev_exporter *exporter,
+				       enum dma_buf_test_op op)
+{
+	struct tdev_rule *rule = &exporter->rules[op], none = {};
+
+	guard(spinlock)(&exporter->lock);
+	if (rule->seen++ < rule->skip)
+		return none;
+	if (rule->count && rule->seen - rule->skip > rule->count)
+		return none;
+	return *rule;
+}
+
+static int tdev_rule_delay(const struct tdev_rule *rule, bool interruptible)
+{
+	if (!rule->delay_ms || rule->flags & DMA_BUF_TEST_ASYNC)
+		return 0;
+	if (!interruptible)
+		msleep(rule->delay_ms);
+	else if (msleep_interruptible(rule->delay_ms))
+		return -ERESTARTSYS;
+	return 0;
+}
+
+/* All there is to a hook that has nothing of its own to do before it fails */
+static int tdev_rule_apply(struct tdev_exporter *exporter,
+			   enum dma_buf_test_op op, bool interruptible,
+			   struct tdev_rule *rule)
+{
+	*rule = tdev_rule_next(exporter, op);
+	return tdev_rule_delay(rule, interruptible) ?: rule->error;
+}
+
+/* Logs the call, and counts with it, in one go: a reader sees both or none. */
+static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op,
+			 struct dma_buf_attachment *attach,
+			 enum dma_data_direction dir, int result,
+			 u32 *count, int change)
+{
+	struct dma_buf_test_call *call;
+
+	guard(spinlock)(&exporter->lock);
+	if (count && !result)
+		*count += change;
+
+	if (exporter->logged == DMA_BUF_TEST_LOG_LEN) {
+		exporter->lost++;
+		return result;
+	}
+	call = &exporter->log[exporter->logged++];
+	call->op = op;
+	call->result = result;
+	call->dir = dir;
+	call->importer = attach ?
+		tdev_importer_id(attach, exporter->object.session) : 0;
+	return result;
+}
+
+/* Memory */
+
+static bool tdev_has_memory(struct tdev_exporter *exporter)
+{
+	/* The last to come and never gone */
+	return READ_ONCE(exporter->stores[1]);
+}
+
+static int tdev_memory_alloc(struct tdev_exporter *exporter)
+{
+	void *memory[3] = {};
+	unsigned int i, copies;
+
+	guard(mutex)(&exporter->memory_lock);
+	if (tdev_has_memory(exporter))
+		return 0;
+	if (!exporter->size || exporter->size > DMA_BUF_TEST_MEMORY_MAX)
+		return -ENOMEM;
+
+	copies = exporter->kind & DMA_BUF_TEST_NONCOHERENT ? 3 : 2;
+	for (i = 0; i < copies; i++) {
+		memory[i] = vzalloc(exporter->size);
+		if (!memory[i])
+			goto free;
+	}
+
+	exporter->cpu = memory[2];
+	exporter->stores[0] = memory[0];
+	/* Pairs with tdev_has_memory(), whoever sees it sees the others. */
+	smp_store_release(&exporter->stores[1], memory[1]);
+	return 0;
+
+free:
+	while (i--)
+		vfree(memory[i]);
+	return -ENOMEM;
+}
+
+/* What the CPU sees; @exporter has memory and @store does not change. */
+static void *tdev_cpu_memory(struct tdev_exporter *exporter)
+{
+	return exporter->cpu ?: exporter->stores[exporter->store];
+}
+
+static struct sg_table *tdev_sgt_alloc(struct tdev_exporter *exporter,
+				       struct device *dev)
+{
+	unsigned int i, n = exporter->size >> PAGE_SHIFT, segment;
+	struct page **pages __free(kvfree) = NULL;
+	struct sg_table *sgt __free(kfree) = NULL;
+	void *memory;
+	int ret;
+
+	pages = kvmalloc_array(n, sizeof(*pages), GFP_KERNEL);
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!pages || !sgt)
+		return ERR_PTR(-ENOMEM);
+
+	/* The reservation is held: it does not move. */
+	memory = exporter->stores[exporter->store];
+	for (i = 0; i < n; i++)
+		pages[i] = vmalloc_to_page(memory + i * PAGE_SIZE);
+
+	segment = max_t(unsigned int, dma_get_max_seg_size(dev), PAGE_SIZE);
+	ret = sg_alloc_table_from_pages_segment(sgt, pages, n, 0, exporter->size,
+						rounddown(segment, PAGE_SIZE),
+						GFP_KERNEL);
+	return ret ? ERR_PTR(ret) : no_free_ptr(sgt);
+}
+
+/* Moves */
+
+static void tdev_move_work(struct work_struct *work)
+{
+	struct tdev_exporter *exporter =
+		container_of(work, struct tdev_exporter, work.work);
+	struct dma_fence *fence = exporter->move_fence;
+
+	memcpy(exporter->move_to, exporter->move_from, exporter->size);
+	if (exporter->move_cpu && exporter->cpu)
+		memcpy(exporter->cpu, exporter->move_to, exporter->size);
+
+	/* Who sees the fence signaled may start the next one. */
+	spin_lock(&exporter->lock);
+	exporter->moving = false;
+	spin_unlock(&exporter->lock);
+
+	tdev_fence_end(fence, 0);
+	dma_fence_put(fence);
+	tdev_object_put(&exporter->object);
+}
+
+/* What was mapped for the CPU faults again, and finds the other store. */
+static void tdev_store_switch(struct tdev_exporter *exporter,
+			      struct dma_buf *dmabuf)
+{
+	lockdep_assert_held(&exporter->memory_lock);
+	exporter->store = !exporter->store;
+	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
+}
+
+/*
+ * Has the memory contain nothing useful until @delay_ms from now, and a fence say
+ * so. With @elsewhere it is the other store from now on, else it stays where it is.
+ */
+static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
+			   u32 delay_ms, bool elsewhere, bool cpu)
+{
+	struct dma_fence *fence;
+	void *here, *there;
+	int ret;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (ret)
+		return ret;
+	fence = tdev_fence_alloc();
+	if (!fence)
+		return -ENOMEM;
+
+	scoped_guard(spinlock, &exporter->lock) {
+		if (exporter->moving) {
+			ret = -EBUSY;
+			break;
+		}
+		exporter->moving = true;
+	}
+	if (ret) {
+		tdev_fence_end(fence, ret);
+		dma_fence_put(fence);
+		return ret;
+	}
+
+	guard(mutex)(&exporter->memory_lock);
+	here = exporter->stores[exporter->store];
+	there = exporter->stores[!exporter->store];
+	if (elsewhere) {
+		tdev_store_switch(exporter, dmabuf);
+		exporter->move_from = here;
+		exporter->move_to = there;
+	} else {
+		memcpy(there, here, exporter->size);
+		exporter->move_from = there;
+		exporter->move_to = here;
+	}
+	memset(exporter->move_to, DMA_BUF_TEST_POISON, exporter->size);
+	exporter->move_cpu = cpu;
+	exporter->move_fence = fence;
+
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
+	refcount_inc(&exporter->object.refs);
+	schedule_delayed_work(&exporter->work, msecs_to_jiffies(delay_ms));
+	return 0;
+}
+
+/* A hook that leaves a fence; one that is still there from the last time will do. */
+static int tdev_rule_async(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
+			   const struct tdev_rule *rule, bool cpu)
+{
+	int ret;
+
+	if (!(rule->flags & DMA_BUF_TEST_ASYNC))
+		return 0;
+
+	ret = tdev_move_begin(exporter, dmabuf, rule->delay_ms, false, cpu);
+	return ret == -EBUSY ? 0 : ret;
+}
+
+/* Hooks */
+
+static int tdev_hook_attach(struct dma_buf *dmabuf,
+			    struct dma_buf_attachment *attach)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+	int ret;
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_ATTACH, false, &rule);
+	/* It is ordinary memory, but only some exporters could say so. */
+	if (exporter->kind & DMA_BUF_TEST_DYNAMIC)
+		attach->peer2peer = false;
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_ATTACH, attach, DMA_NONE,
+			     ret, &exporter->attached, 1);
+}
+
+static void tdev_hook_detach(struct dma_buf *dmabuf,
+			     struct dma_buf_attachment *attach)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+
+	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_DETACH, false, &rule);
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_DETACH, attach, DMA_NONE, 0,
+		      &exporter->attached, -1);
+}
+
+static int tdev_hook_pin(struct dma_buf_attachment *attach)
+{
+	struct tdev_exporter *exporter = exporter_of(attach);
+	struct tdev_rule rule;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_PIN, false, &rule);
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_PIN, attach, DMA_NONE, ret,
+			     &exporter->pinned, 1);
+}
+
+static void tdev_hook_unpin(struct dma_buf_attachment *attach)
+{
+	struct tdev_exporter *exporter = exporter_of(attach);
+	struct tdev_rule rule;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNPIN, false, &rule);
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_UNPIN, attach, DMA_NONE, 0,
+		      &exporter->pinned, -1);
+}
+
+static struct sg_table *tdev_sgt_map(struct tdev_exporter *exporter,
+				     struct dma_buf_attachment *attach,
+				     enum dma_data_direction dir,
+				     const struct tdev_rule *rule)
+{
+	struct sg_table *sgt;
+	int ret;
+
+	ret = tdev_memory_alloc(exporter);
+	if (ret)
+		return ERR_PTR(ret);
+
+	sgt = tdev_sgt_alloc(exporter, attach->dev);
+	if (IS_ERR(sgt))
+		return sgt;
+
+	ret = dma_map_sgtable(attach->dev, sgt, dir, 0);
+	if (ret)
+		goto free;
+	ret = tdev_rule_async(exporter, attach->dmabuf, rule, false);
+	if (ret)
+		goto unmap;
+	return sgt;
+
+unmap:
+	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+free:
+	sg_free_table(sgt);
+	kfree(sgt);
+	return ERR_PTR(ret);
+}
+
+static struct sg_table *tdev_hook_map(struct dma_buf_attachment *attach,
+				      enum dma_data_direction dir)
+{
+	struct tdev_exporter *exporter = exporter_of(attach);
+	struct sg_table *sgt = NULL;
+	struct tdev_rule rule;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_MAP, true, &rule);
+	if (ret)
+		sgt = ERR_PTR(ret);
+	else if (!(rule.flags & DMA_BUF_TEST_NULL))
+		sgt = tdev_sgt_map(exporter, attach, dir, &rule);
+
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_MAP, attach, dir,
+		      PTR_ERR_OR_ZERO(sgt), sgt ? &exporter->mapped : NULL, 1);
+	return sgt;
+}
+
+static void tdev_hook_unmap(struct dma_buf_attachment *attach,
+			    struct sg_table *sgt, enum dma_data_direction dir)
+{
+	struct tdev_exporter *exporter = exporter_of(attach);
+	struct tdev_rule rule;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNMAP, false, &rule);
+	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(sgt);
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_UNMAP, attach, dir, 0,
+		      &exporter->mapped, -1);
+}
+
+static int tdev_cpu_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
+			  enum dma_data_direction dir,
+			  const struct tdev_rule *rule)
+{
+	bool reads = dir != DMA_TO_DEVICE;
+	int ret = 0;
+
+	if (!tdev_has_memory(exporter))
+		return 0;
+
+	if (rule->flags & DMA_BUF_TEST_ASYNC) {
+		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+		if (ret)
+			return ret;
+		ret = tdev_rule_async(exporter, dmabuf, rule, reads);
+		dma_resv_unlock(dmabuf->resv);
+	}
+
+	if (!ret && exporter->cpu && reads) {
+		guard(mutex)(&exporter->memory_lock);
+		memcpy(exporter->cpu, exporter->stores[exporter->store],
+		       exporter->size);
+	}
+	return ret;
+}
+
+static int tdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+	int ret;
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_BEGIN, true, &rule);
+	if (!ret)
+		ret = tdev_cpu_begin(exporter, dmabuf, dir, &rule);
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_BEGIN, NULL, dir, ret,
+			     NULL, 0);
+}
+
+static int tdev_hook_end_access(struct dma_buf *dmabuf,
+				enum dma_data_direction dir)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+	int ret;
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_END, true, &rule);
+	if (!ret && exporter->kind & DMA_BUF_TEST_NONCOHERENT &&
+	    tdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
+		guard(mutex)(&exporter->memory_lock);
+		memcpy(exporter->stores[exporter->store], exporter->cpu,
+		       exporter->size);
+	}
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_END, NULL, dir, ret,
+			     NULL, 0);
+}
+
+static vm_fault_t tdev_fault(struct vm_fault *vmf)
+{
+	struct tdev_exporter *exporter = vmf->vma->vm_private_data;
+	void *memory;
+
+	if (vmf->pgoff >= exporter->size >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	if (tdev_memory_alloc(exporter))
+		return VM_FAULT_OOM;
+
+	/* Not between a move and its taking the pages away. */
+	guard(mutex)(&exporter->memory_lock);
+	memory = tdev_cpu_memory(exporter) + (vmf->pgoff << PAGE_SHIFT);
+	return vmf_insert_page(vmf->vma, vmf->address, vmalloc_to_page(memory));
+}
+
+static const struct vm_operations_struct tdev_vm_ops = {
+	.fault = tdev_fault,
+};
+
+static int tdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+	int ret;
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_MMAP, false, &rule);
+	if (!ret && !(vma->vm_flags & VM_SHARED))
+		ret = -EINVAL;
+	if (!ret) {
+		/*
+		 * Nothing keeps the map from growing: that is the core's to do,
+		 * and what some exporters forget.
+		 */
+		vm_flags_set(vma, VM_MIXEDMAP);
+		vma->vm_ops = &tdev_vm_ops;
+		vma->vm_private_data = exporter;
+	}
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_MMAP, NULL, DMA_NONE, ret,
+			     NULL, 0);
+}
+
+static int tdev_hook_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+	int ret;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_VMAP, false, &rule);
+	if (!ret)
+		ret = tdev_memory_alloc(exporter);
+	if (!ret)
+		iosys_map_set_vaddr(map, tdev_cpu_memory(exporter));
+	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_VMAP, NULL, DMA_NONE, ret,
+			     &exporter->vmapped, 1);
+}
+
+static void tdev_hook_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct tdev_rule rule;
+
+	dma_resv_assert_held(dmabuf->resv);
+	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_VUNMAP, false, &rule);
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_VUNMAP, NULL, DMA_NONE, 0,
+		      &exporter->vmapped, -1);
+}
+
+static void tdev_hook_release(struct dma_buf *dmabuf)
+{
+	struct tdev_exporter *exporter = dmabuf->priv;
+	struct file *file = dmabuf->file;
+	struct tdev_rule rule;
+	bool ok;
+
+	/* A core that is late with this call shows it a file that is gone. */
+	ok = file->private_data == dmabuf && !file_count(file);
+	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_RELEASE, false, &rule);
+
+	scoped_guard(spinlock, &exporter->lock) {
+		exporter->dmabuf = NULL;
+		exporter->file_ok = ok;
+	}
+	tdev_hook_end(exporter, DMA_BUF_TEST_OP_RELEASE, NULL, DMA_NONE, 0,
+		      &exporter->released, 1);
+	tdev_shared_resv_put(exporter->resv);
+	exporter->resv = NULL;
+	tdev_object_put(&exporter->object);
+}
+
+/* Life */
+
+static void tdev_exporter_free(struct tdev_object *object)
+{
+	struct tdev_exporter *exporter = to_exporter(object);
+
+	tdev_shared_resv_put(exporter->resv);
+	vfree(exporter->stores[0]);
+	vfree(exporter->stores[1]);
+	vfree(exporter->cpu);
+	kfree(exporter);
+}
+
+const struct tdev_type tdev_exporter_type = { .free = tdev_exporter_free };
+
+static void tdev_exporter_set_hooks(struct tdev_exporter *exporter)
+{
+	struct dma_buf_ops *ops = &exporter->ops;
+
+	ops->map_dma_buf = tdev_hook_map;
+	ops->unmap_dma_buf = tdev_hook_unmap;
+	ops->release = tdev_hook_release;
+	ops->cache_sgt_mapping = exporter->kind & DMA_BUF_TEST_CACHED;
+	if (exporter->kind & DMA_BUF_TEST_BARE)
+		return;
+
+	ops->attach = tdev_hook_attach;
+	ops->detach = tdev_hook_detach;
+	ops->begin_cpu_access = tdev_hook_begin;
+	ops->end_cpu_access = tdev_hook_end_access;
+	ops->mmap = tdev_hook_mmap;
+	ops->vmap = tdev_hook_vmap;
+	ops->vunmap = tdev_hook_vunmap;
+	if (exporter->kind & DMA_BUF_TEST_DYNAMIC) {
+		ops->pin = tdev_hook_pin;
+		ops->unpin = tdev_hook_unpin;
+	}
+}
+
+/* On success the buffer has the caller's reference to the exporter's object. */
+static struct dma_buf *tdev_exporter_export(struct tdev_exporter *exporter,
+					    size_t length, int flags)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.ops = &exporter->ops;
+	info.size = length;
+	info.flags = flags;
+	info.priv = exporter;
+	if (exporter->resv)
+		info.resv = &exporter->resv->resv;
+
+	dmabuf = dma_buf_export(&info);
+	if (!IS_ERR(dmabuf)) {
+		guard(spinlock)(&exporter->lock);
+		exporter->dmabuf = dmabuf;
+	}
+	return dmabuf;
+}
+
+static bool tdev_kind_valid(u32 kind)
+{
+	/* What a core would warn about, and what needs hooks that are not there */
+	const u32 mixes[] = {
+		DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_CACHED,
+		DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_BARE,
+		DMA_BUF_TEST_NONCOHERENT | DMA_BUF_TEST_BARE,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mixes); i++)
+		if ((kind & mixes[i]) == mixes[i])
+			return false;
+	return !(kind & ~DMA_BUF_TEST_KINDS);
+}
+
+/**
+ * tdev_create - DMA_BUF_TEST_CREATE
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_create(struct tdev_call *call)
+{
+	struct dma_buf_test_create *arg = &call->arg.create;
+	struct tdev_exporter *exporter;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (!tdev_kind_valid(arg->kind) ||
+	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE))
+		return -EINVAL;
+	if (arg->length > SIZE_MAX ||
+	    (!(arg->kind & DMA_BUF_TEST_LAZY) &&
+	     arg->length > DMA_BUF_TEST_MEMORY_MAX))
+		return -ENOMEM;
+
+	exporter = kzalloc(sizeof(*exporter), GFP_KERNEL);
+	if (!exporter)
+		return -ENOMEM;
+	mutex_init(&exporter->memory_lock);
+	spin_lock_init(&exporter->lock);
+	INIT_DELAYED_WORK(&exporter->work, tdev_move_work);
+	exporter->kind = arg->kind;
+	/* 0 for what wraps around, which gets no memory either. */
+	exporter->size = PAGE_ALIGN(arg->length);
+	tdev_exporter_set_hooks(exporter);
+
+	ret = tdev_object_make(call, &exporter->object, &tdev_exporter_type);
+	if (ret) {
+		tdev_exporter_free(&exporter->object);
+		return ret;
+	}
+
+	/* From here on dispatch frees the exporter when something fails. */
+	if (!(arg->kind & DMA_BUF_TEST_LAZY) && arg->length) {
+		ret = tdev_memory_alloc(exporter);
+		if (ret)
+			return ret;
+	}
+	if (arg->kind & DMA_BUF_TEST_SHARED_RESV) {
+		exporter->resv = tdev_session_resv(call->session);
+		if (!exporter->resv)
+			return -ENOMEM;
+	}
+
+	call->fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
+	if (call->fd < 0)
+		return call->fd;
+
+	refcount_inc(&exporter->object.refs);
+	dmabuf = tdev_exporter_export(exporter, arg->length,
+				      arg->fd_flags & O_ACCMODE);
+	if (IS_ERR(dmabuf)) {
+		tdev_object_put(&exporter->object);
+		put_unused_fd(call->fd);
+		call->fd = -1;
+		return PTR_ERR(dmabuf);
+	}
+
+	call->file = dmabuf->file;
+	arg->fd = call->fd;
+	arg->id = call->id;
+	return 0;
+}
+
+/* Other ioctls */
+
+/**
+ * tdev_set_op - DMA_BUF_TEST_SET_OP
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_set_op(struct tdev_call *call)
+{
+	const u32 can_fail = BIT(DMA_BUF_TEST_OP_ATTACH) |
+			     BIT(DMA_BUF_TEST_OP_PIN) |
+			     BIT(DMA_BUF_TEST_OP_MAP) |
+			     BIT(DMA_BUF_TEST_OP_BEGIN) |
+			     BIT(DMA_BUF_TEST_OP_END) |
+			     BIT(DMA_BUF_TEST_OP_MMAP) |
+			     BIT(DMA_BUF_TEST_OP_VMAP);
+	const u32 can_async = BIT(DMA_BUF_TEST_OP_MAP) |
+			      BIT(DMA_BUF_TEST_OP_BEGIN);
+	struct dma_buf_test_set_op *arg = &call->arg.set_op;
+	struct tdev_exporter *exporter;
+	struct tdev_object *object;
+	struct tdev_rule *rule;
+	u32 op = arg->op;
+
+	if (!op || op >= DMA_BUF_TEST_OPS || arg->delay_ms > TDEV_DELAY_MAX_MS ||
+	    arg->error > 0 || arg->error < -MAX_ERRNO ||
+	    arg->flags & ~(DMA_BUF_TEST_NULL | DMA_BUF_TEST_ASYNC))
+		return -EINVAL;
+	if ((arg->error && !(can_fail & BIT(op))) ||
+	    (arg->flags & DMA_BUF_TEST_NULL && op != DMA_BUF_TEST_OP_MAP) ||
+	    (arg->flags & DMA_BUF_TEST_ASYNC && !(can_async & BIT(op))))
+		return -EINVAL;
+
+	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	if (!object)
+		return -ENOENT;
+	exporter = to_exporter(object);
+
+	scoped_guard(spinlock, &exporter->lock) {
+		rule = &exporter->rules[op];
+		rule->error = arg->error;
+		rule->skip = arg->skip;
+		rule->count = arg->count;
+		rule->delay_ms = arg->delay_ms;
+		rule->flags = arg->flags;
+		rule->seen = 0;
+	}
+	tdev_object_put(object);
+	return 0;
+}
+
+/**
+ * tdev_log - DMA_BUF_TEST_LOG
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_log(struct tdev_call *call)
+{
+	struct dma_buf_test_call *calls __free(kfree) = NULL;
+	struct dma_buf_test_log *arg = &call->arg.log;
+	struct tdev_exporter *exporter;
+	struct tdev_object *object;
+	u32 count, lost;
+	int ret = 0;
+
+	if (arg->flags & ~DMA_BUF_TEST_CLEAR)
+		return -EINVAL;
+
+	calls = kcalloc(DMA_BUF_TEST_LOG_LEN, sizeof(*calls), GFP_KERNEL);
+	if (!calls)
+		return -ENOMEM;
+
+	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	if (!object)
+		return -ENOENT;
+	exporter = to_exporter(object);
+
+	scoped_guard(spinlock, &exporter->lock) {
+		count = min(arg->count, exporter->logged);
+		lost = exporter->lost;
+		memcpy(calls, exporter->log, count * sizeof(*calls));
+	}
+
+	if (copy_to_user(u64_to_user_ptr(arg->calls), calls, count * sizeof(*calls)))
+		ret = -EFAULT;
+
+	/* Nothing is forgotten before the caller has it. */
+	if (!ret && arg->flags & DMA_BUF_TEST_CLEAR) {
+		guard(spinlock)(&exporter->lock);
+		/* Somebody else may have cleared it meanwhile. */
+		count = min(count, exporter->logged);
+		lost = min(lost, exporter->lost);
+		exporter->logged -= count;
+		exporter->lost -= lost;
+		memmove(exporter->log, exporter->log + count,
+			exporter->logged * sizeof(*calls));
+	}
+	arg->count = count;
+	arg->lost = lost;
+	tdev_object_put(object);
+	return ret;
+}
+
+/**
+ * tdev_exporter_info - DMA_BUF_TEST_EXPORTER_INFO
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_exporter_info(struct tdev_call *call)
+{
+	struct dma_buf_test_exporter_info *arg = &call->arg.exporter_info;
+	struct tdev_exporter *exporter;
+	struct tdev_object *object;
+
+	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	if (!object)
+		return -ENOENT;
+	exporter = to_exporter(object);
+
+	scoped_guard(mutex, &exporter->memory_lock) {
+		arg->has_memory = tdev_has_memory(exporter);
+		arg->store = exporter->store;
+	}
+	scoped_guard(spinlock, &exporter->lock) {
+		arg->attached = exporter->attached;
+		arg->mapped = exporter->mapped;
+		arg->pinned = exporter->pinned;
+		arg->vmapped = exporter->vmapped;
+		arg->released = exporter->released;
+		arg->file_ok = exporter->file_ok;
+	}
+	tdev_object_put(object);
+	return 0;
+}
+
+/* The buffer with a reference, or NULL if it is gone or going. */
+static struct dma_buf *tdev_exporter_buffer(struct tdev_exporter *exporter)
+{
+	struct dma_buf *dmabuf;
+
+	/* The release hook, which takes the lock, comes before it is freed. */
+	guard(spinlock)(&exporter->lock);
+	dmabuf = exporter->dmabuf;
+	if (!dmabuf || !get_file_active(&dmabuf->file))
+		return NULL;
+	return dmabuf;
+}
+
+static int tdev_exporter_move(struct tdev_exporter *exporter,
+			      struct dma_buf *dmabuf, u32 delay_ms)
+{
+	unsigned int store;
+	bool busy;
+	long ret;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	if (!tdev_has_memory(exporter))
+		return -ENODEV;
+	scoped_guard(spinlock, &exporter->lock)
+		busy = exporter->pinned || exporter->vmapped || exporter->moving;
+	if (busy)
+		return -EBUSY;
+
+	dma_buf_move_notify(dmabuf);
+
+	/* What devices still do with the old place. */
+	ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+
+	if (delay_ms)
+		return tdev_move_begin(exporter, dmabuf, delay_ms, true, false);
+
+	guard(mutex)(&exporter->memory_lock);
+	store = exporter->store;
+	tdev_store_switch(exporter, dmabuf);
+	memcpy(exporter->stores[!store], exporter->stores[store], exporter->size);
+	return 0;
+}
+
+/**
+ * tdev_migrate - DMA_BUF_TEST_MIGRATE
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_migrate(struct tdev_call *call)
+{
+	struct dma_buf_test_migrate *arg = &call->arg.migrate;
+	struct tdev_exporter *exporter;
+	struct tdev_object *object;
+	struct dma_buf *dmabuf;
+	int ret = -EINVAL;
+
+	if (arg->delay_ms > TDEV_DELAY_MAX_MS)
+		return -EINVAL;
+
+	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	if (!object)
+		return -ENOENT;
+	exporter = to_exporter(object);
+	if (!(exporter->kind & DMA_BUF_TEST_DYNAMIC))
+		goto put_object;
+
+	ret = -ENODEV;
+	dmabuf = tdev_exporter_buffer(exporter);
+	if (!dmabuf)
+		goto put_object;
+
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		goto put_buffer;
+	ret = tdev_exporter_move(exporter, dmabuf, arg->delay_ms);
+	dma_resv_unlock(dmabuf->resv);
+
+put_buffer:
+	dma_buf_put(dmabuf);
+put_object:
+	tdev_object_put(object);
+	return ret;
+}

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: importer of the mock device.
+ *
+ * What an importer has is guarded by the reservation of the buffer, as in a driver
+ * that can be told of a move at any time. No device does DMA: RW goes to the
+ * memory by the DMA addresses that a mapping has, which is as near as it gets.
+ */
+#include <linux/cleanup.h>
+#include <linux/dma-direct.h>
+#include <linux/highmem.h>
+#include <linux/iommu.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dma-buf-test-device-internal.h"
+
+#define TDEV_RW_MAX	0x100000
+
+/**
+ * struct tdev_mapping - one mapping
+ * @sgt: the table
+ * @dir: its direction
+ * @stale: the buffer has moved since
+ */
+struct tdev_mapping {
+	struct sg_table *sgt;
+	enum dma_data_direction dir;
+	bool stale;
+};
+
+/**
+ * struct tdev_importer - one attachment
+ * @object: base
+ * @flags: DMA_BUF_TEST_IMPORTER_DYNAMIC and so on
+ * @dmabuf: buffer, with a reference
+ * @attach: the attachment
+ * @mappings: its mappings, oldest first; this and what follows is guarded by the
+ *	reservation of @dmabuf
+ * @mapped: how many
+ * @pinned: pins that the core granted
+ * @notified: calls of the callback
+ */
+struct tdev_importer {
+	struct tdev_object object;
+	u32 flags;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	struct tdev_mapping mappings[DMA_BUF_TEST_MAPPINGS];
+	u32 mapped;
+	u32 pinned;
+	u32 notified;
+};
+
+static struct tdev_importer *to_importer(struct tdev_object *object)
+{
+	return container_of(object, struct tdev_importer, object);
+}
+
+/**
+ * tdev_importer_id - which importer of a session is it?
+ * @attach: an attachment
+ * @session: the session
+ *
+ * Return: its number, or 0 if it is somebody else's.
+ */
+u32 tdev_importer_id(struct dma_buf_attachment *attach,
+		     const struct tdev_session *session)
+{
+	struct tdev_importer *importer = attach->importer_priv;
+
+	/* Whatever is attached for the test device has an importer behind it. */
+	if (attach->dev != tdev_device() || importer->object.session != session)
+		return 0;
+	return importer->object.id;
+}
+
+static void tdev_unmap_newest(struct tdev_importer *importer)
+{
+	struct tdev_mapping *mapping = &importer->mappings[--importer->mapped];
+
+	dma_buf_unmap_attachment(importer->attach, mapping->sgt, mapping->dir);
+}
+
+static void tdev_let_go(struct tdev_importer *importer)
+{
+	dma_resv_assert_held(importer->dmabuf->resv);
+
+	while (importer->mapped)
+		tdev_unmap_newest(importer);
+	for (; importer->pinned; importer->pinned--)
+		dma_buf_unpin(importer->attach);
+}
+
+/* Callback */
+
+static void tdev_move_notify(struct dma_buf_attachment *attach)
+{
+	struct tdev_importer *importer = attach->importer_priv;
+	unsigned int i;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	importer->notified++;
+	for (i = 0; i < importer->mapped; i++)
+		importer->mappings[i].stale = true;
+	if (importer->flags & DMA_BUF_TEST_IMPORTER_LETS_GO)
+		tdev_let_go(importer);
+}
+
+static const struct dma_buf_attach_ops tdev_ops = {
+	.move_notify = tdev_move_notify,
+};
+
+static const struct dma_buf_attach_ops tdev_ops_peer2peer = {
+	.allow_peer2peer = true,
+	.move_notify = tdev_move_notify,
+};
+
+static const struct dma_buf_attach_ops tdev_ops_deaf = {};
+
+static const struct dma_buf_attach_ops tdev_ops_deaf_peer2peer = {
+	.allow_peer2peer = true,
+};
+
+static const struct dma_buf_attach_ops *tdev_importer_ops(u32 flags)
+{
+	bool peer2peer = flags & DMA_BUF_TEST_IMPORTER_PEER2PEER;
+
+	if (!(flags & DMA_BUF_TEST_IMPORTER_DYNAMIC))
+		return NULL;
+	if (flags & DMA_BUF_TEST_IMPORTER_DEAF)
+		return peer2peer ? &tdev_ops_deaf_peer2peer : &tdev_ops_deaf;
+	return peer2peer ? &tdev_ops_peer2peer : &tdev_ops;
+}
+
+/* Life */
+
+static void tdev_importer_free(struct tdev_object *object)
+{
+	struct tdev_importer *importer = to_importer(object);
+
+	if (importer->attach) {
+		dma_resv_lock(importer->dmabuf->resv, NULL);
+		tdev_let_go(importer);
+		dma_resv_unlock(importer->dmabuf->resv);
+		dma_buf_detach(importer->dmabuf, importer->attach);
+	}
+	dma_buf_put(importer->dmabuf);
+	kfree(importer);
+}
+
+const struct tdev_type tdev_importer_type = { .free = tdev_importer_free };
+
+/**
+ * tdev_attach - DMA_BUF_TEST_ATTACH
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_attach(struct tdev_call *call)
+{
+	struct dma_buf_test_attach *arg = &call->arg.attach;
+	struct dma_buf_attachment *attach;
+	struct tdev_importer *importer;
+	int ret;
+
+	if (arg->flags & ~DMA_BUF_TEST_IMPORTER_FLAGS ||
+	    (arg->flags && !(arg->flags & DMA_BUF_TEST_IMPORTER_DYNAMIC)))
+		return -EINVAL;
+
+	importer = kzalloc(sizeof(*importer), GFP_KERNEL);
+	if (!importer)
+		return -ENOMEM;
+	importer->flags = arg->flags;
+
+	importer->dmabuf = dma_buf_get(arg->fd);
+	if (IS_ERR(importer->dmabuf)) {
+		ret = PTR_ERR(importer->dmabuf);
+		kfree(importer);
+		return ret;
+	}
+
+	/* The exporter's attach hook wants to know the number. */
+	ret = tdev_object_make(call, &importer->object, &tdev_importer_type);
+	if (ret) {
+		tdev_importer_free(&importer->object);
+		return ret;
+	}
+
+	/*
+	 * From here on dispatch frees it when something fails. A move that comes
+	 * before @attach is set finds nothing mapped and nothing pinned.
+	 */
+	attach = dma_buf_dynamic_attach(importer->dmabuf, tdev_device(),
+					tdev_importer_ops(arg->flags), importer);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	importer->attach = attach;
+	arg->id = call->id;
+	return 0;
+}
+
+/* Ioctls of an importer */
+
+/* On success its reservation is held, and there is a reference. */
+static int tdev_importer_get(struct tdev_call *call, u32 id,
+			     struct tdev_importer **importer)
+{
+	struct tdev_object *object;
+	int ret;
+
+	object = tdev_object_get(call->session, id, &tdev_importer_type);
+	if (!object)
+		return -ENOENT;
+
+	*importer = to_importer(object);
+	ret = dma_resv_lock_interruptible((*importer)->dmabuf->resv, NULL);
+	if (ret)
+		tdev_object_put(object);
+	return ret;
+}
+
+static void tdev_importer_put(struct tdev_importer *importer)
+{
+	dma_resv_unlock(importer->dmabuf->resv);
+	tdev_object_put(&importer->object);
+}
+
+static u64 tdev_sgt_length(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	u64 length = 0;
+
+	for_each_sgtable_dma_sg(sgt, sg, i)
+		length += sg_dma_len(sg);
+	return length;
+}
+
+/**
+ * tdev_map - DMA_BUF_TEST_MAP
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_map(struct tdev_call *call)
+{
+	struct dma_buf_test_map *arg = &call->arg.map;
+	struct tdev_importer *importer;
+	struct tdev_mapping *mapping;
+	struct sg_table *sgt;
+	int ret;
+
+	ret = tdev_importer_get(call, arg->id, &importer);
+	if (ret)
+		return ret;
+
+	ret = -ENOSPC;
+	if (importer->mapped == DMA_BUF_TEST_MAPPINGS)
+		goto out;
+
+	sgt = dma_buf_map_attachment(importer->attach, arg->dir);
+	ret = PTR_ERR_OR_ZERO(sgt);
+	if (ret)
+		goto out;
+
+	mapping = &importer->mappings[importer->mapped++];
+	mapping->sgt = sgt;
+	mapping->dir = arg->dir;
+	mapping->stale = false;
+	arg->nents = sgt->nents;
+	arg->length = tdev_sgt_length(sgt);
+out:
+	tdev_importer_put(importer);
+	return ret;
+}
+
+/**
+ * tdev_unmap - DMA_BUF_TEST_UNMAP
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_unmap(struct tdev_call *call)
+{
+	struct tdev_importer *importer;
+	int ret;
+
+	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	if (ret)
+		return ret;
+
+	if (importer->mapped)
+		tdev_unmap_newest(importer);
+	else
+		ret = -ENOENT;
+	tdev_importer_put(importer);
+	return ret;
+}
+
+/**
+ * tdev_pin - DMA_BUF_TEST_PIN
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_pin(struct tdev_call *call)
+{
+	struct tdev_importer *importer;
+	int ret;
+
+	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	if (ret)
+		return ret;
+
+	ret = -EINVAL;
+	if (importer->flags & DMA_BUF_TEST_IMPORTER_DYNAMIC)
+		ret = dma_buf_pin(importer->attach);
+	if (!ret)
+		importer->pinned++;
+	tdev_importer_put(importer);
+	return ret;
+}
+
+/**
+ * tdev_unpin - DMA_BUF_TEST_UNPIN
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_unpin(struct tdev_call *call)
+{
+	struct tdev_importer *importer;
+	int ret;
+
+	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	if (ret)
+		return ret;
+
+	if (importer->flags & DMA_BUF_TEST_IMPORTER_DYNAMIC) {
+		dma_buf_unpin(importer->attach);
+		if (importer->pinned)
+			importer->pinned--;
+	} else {
+		ret = -EINVAL;
+	}
+	tdev_importer_put(importer);
+	return ret;
+}
+
+/**
+ * tdev_importer_info - DMA_BUF_TEST_IMPORTER_INFO
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_importer_info(struct tdev_call *call)
+{
+	struct dma_buf_test_importer_info *arg = &call->arg.importer_info;
+	struct tdev_importer *importer;
+	int ret;
+
+	ret = tdev_importer_get(call, arg->id, &importer);
+	if (ret)
+		return ret;
+
+	arg->notified = importer->notified;
+	arg->mapped = importer->mapped;
+	arg->pinned = importer->pinned;
+	arg->peer2peer = importer->attach->peer2peer;
+	tdev_importer_put(importer);
+	return 0;
+}
+
+/* Kernel maps */
+
+/**
+ * struct tdev_vmap - one vmap
+ * @object: base
+ * @dmabuf: buffer, with a reference
+ * @map: where it is
+ */
+struct tdev_vmap {
+	struct tdev_object object;
+	struct dma_buf *dmabuf;
+	struct iosys_map map;
+};
+
+static void tdev_vmap_free(struct tdev_object *object)
+{
+	struct tdev_vmap *vmap = container_of(object, struct tdev_vmap, object);
+
+	if (!iosys_map_is_null(&vmap->map))
+		dma_buf_vunmap_unlocked(vmap->dmabuf, &vmap->map);
+	dma_buf_put(vmap->dmabuf);
+	kfree(vmap);
+}
+
+const struct tdev_type tdev_vmap_type = { .free = tdev_vmap_free };
+
+/**
+ * tdev_vmap - DMA_BUF_TEST_VMAP
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_vmap(struct tdev_call *call)
+{
+	struct dma_buf_test_vmap *arg = &call->arg.vmap;
+	struct tdev_vmap *vmap;
+	int ret;
+
+	vmap = kzalloc(sizeof(*vmap), GFP_KERNEL);
+	if (!vmap)
+		return -ENOMEM;
+
+	vmap->dmabuf = dma_buf_get(arg->fd);
+	if (IS_ERR(vmap->dmabuf)) {
+		ret = PTR_ERR(vmap->dmabuf);
+		kfree(vmap);
+		return ret;
+	}
+
+	ret = tdev_object_make(call, &vmap->object, &tdev_vmap_type);
+	if (ret) {
+		tdev_vmap_free(&vmap->object);
+		return ret;
+	}
+
+	/* From here on dispatch frees it when something fails. */
+	arg->id = call->id;
+	ret = dma_buf_vmap_unlocked(vmap->dmabuf, &vmap->map);
+	if (ret)
+		iosys_map_clear(&vmap->map);
+	return ret;
+}
+
+/* Access to the memory, through a bounce buffer: no user memory with locks held */
+
+static int tdev_rw_page(phys_addr_t phys, void *data, size_t length, bool write)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+	void *kaddr;
+
+	if (!pfn_valid(pfn))
+		return -EOPNOTSUPP;
+
+	kaddr = kmap_local_page(pfn_to_page(pfn));
+	if (write)
+		memcpy(kaddr + offset_in_page(phys), data, length);
+	else
+		memcpy(data, kaddr + offset_in_page(phys), length);
+	kunmap_local(kaddr);
+	return 0;
+}
+
+static int tdev_rw_sgt(struct sg_table *sgt, u64 offset, void *data, size_t length,
+		       bool write)
+{
+	struct scatterlist *sg;
+	phys_addr_t phys;
+	unsigned int i;
+	size_t n;
+	int ret;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (offset >= sg_dma_len(sg)) {
+			offset -= sg_dma_len(sg);
+			continue;
+		}
+
+		/* One page at a time, up to the end of this entry */
+		for (; length && offset < sg_dma_len(sg); offset += n) {
+			phys = dma_to_phys(tdev_device(), sg_dma_address(sg) + offset);
+			n = min3(length, (size_t)(sg_dma_len(sg) - offset),
+				 (size_t)(PAGE_SIZE - offset_in_page(phys)));
+			ret = tdev_rw_page(phys, data, n, write);
+			if (ret)
+				return ret;
+			data += n;
+			length -= n;
+		}
+		offset = 0;
+	}
+	return 0;
+}
+
+static int tdev_rw_importer(struct tdev_call *call, void *data, bool write)
+{
+	const enum dma_data_direction dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	struct dma_buf_test_rw *arg = &call->arg.rw;
+	struct tdev_importer *importer;
+	struct tdev_mapping *mapping;
+	u64 end;
+	int ret;
+
+	ret = tdev_importer_get(call, arg->id, &importer);
+	if (ret)
+		return ret;
+
+	ret = -ENOENT;
+	if (!importer->mapped)
+		goto out;
+	mapping = &importer->mappings[importer->mapped - 1];
+
+	if (mapping->dir != DMA_BIDIRECTIONAL && mapping->dir != dir)
+		ret = -EACCES;
+	else if (mapping->stale)
+		ret = -ESTALE;
+	else if (check_add_overflow(arg->offset, arg->length, &end) ||
+		 end > tdev_sgt_length(mapping->sgt))
+		ret = -ERANGE;
+	else if (iommu_get_domain_for_dev(tdev_device()))
+		ret = -EOPNOTSUPP;
+	else
+		ret = tdev_rw_sgt(mapping->sgt, arg->offset, data, arg->length,
+				  write);
+out:
+	tdev_importer_put(importer);
+	return ret;
+}
+
+static int tdev_rw_vmap(struct dma_buf_test_rw *arg, struct tdev_vmap *vmap,
+			void *data, bool write)
+{
+	u64 end;
+
+	if (check_add_overflow(arg->offset, arg->length, &end) ||
+	    end > vmap->dmabuf->size)
+		return -ERANGE;
+
+	if (write)
+		iosys_map_memcpy_to(&vmap->map, arg->offset, data, arg->length);
+	else
+		iosys_map_memcpy_from(data, &vmap->map, arg->offset, arg->length);
+	return 0;
+}
+
+/**
+ * tdev_rw - DMA_BUF_TEST_RW
+ * @call: the ioctl
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdev_rw(struct tdev_call *call)
+{
+	void *data __free(kvfree) = NULL;
+	struct dma_buf_test_rw *arg = &call->arg.rw;
+	void __user *user = u64_to_user_ptr(arg->data);
+	struct tdev_object *object;
+	bool write;
+	int ret;
+
+	if (arg->flags & ~DMA_BUF_TEST_RW_WRITE || !arg->length ||
+	    arg->length > TDEV_RW_MAX)
+		return -EINVAL;
+	write = arg->flags & DMA_BUF_TEST_RW_WRITE;
+
+	data = kvmalloc(arg->length, GFP_KERNEL);
+	if (!data)
+		return -ENOMEM;
+	if (write && copy_from_user(data, user, arg->length))
+		return -EFAULT;
+
+	object = tdev_object_get(call->session, arg->id, &tdev_vmap_type);
+	if (object) {
+		ret = tdev_rw_vmap(arg, container_of(object, struct tdev_vmap, object),
+				   data, write);
+		tdev_object_put(object);
+	} else {
+		ret = tdev_rw_importer(call, data, write);
+	}
+
+	if (!ret && !write && copy_to_user(user, data, arg->length))
+		ret = -EFAULT;
+	return ret;
+}
