@@ -21,8 +21,7 @@
 #include <linux/io_uring.h>
 #include <linux/time_types.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 #define READ	DMA_BUF_SYNC_READ
 #define WRITE	DMA_BUF_SYNC_WRITE
@@ -341,23 +340,15 @@ static void bench_open(struct __test_metadata *_metadata, struct bench *b,
 {
 	int err;
 
-	b->fd = -1;
-	b->timeline = timeline_open();
-	if (exporter_missing(b->timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-b->timeline));
-	ASSERT_LE(0, b->timeline);
+	b->timeline = need_timeline(_metadata);
 
 	err = queue_open(&b->queue, interface);
 	if (queue_missing(interface, err))
-		SKIP(return, "%s: %s", interface == AIO ? "aio" : "io_uring",
-		     strerror(-err));
+		SKIP_TEST("%s: %s", interface == AIO ? "aio" : "io_uring",
+			  strerror(-err));
 	ASSERT_EQ(0, err);
 
-	b->size = TEST_PAGES * getpagesize();
-	b->fd = exporter_alloc(exporter, &b->size, O_RDWR | O_CLOEXEC);
-	if (exporter_missing(b->fd))
-		SKIP(return, "%s: %s", exporter_node(exporter), strerror(-b->fd));
-	ASSERT_LE(0, b->fd);
+	b->fd = need_buffer(_metadata, exporter, &b->size, O_RDWR | O_CLOEXEC);
 	b->ino = buf_ino(b->fd);
 }
 
@@ -776,8 +767,7 @@ TEST_F(async, closed_buffer)
 	int fence = timeline_fence(self->b.timeline, 1);
 	struct queue *q = &self->b.queue;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_LE(0, fence);
 	ASSERT_EQ(0, buf_import_sync_file(self->b.fd, WRITE, fence));
@@ -800,8 +790,7 @@ TEST_F(async, closed_buffer_is_answered)
 {
 	struct queue *q = &self->b.queue;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->b.timeline, 1, self->b.fd, WRITE));
 	ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));

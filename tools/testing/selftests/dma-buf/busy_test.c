@@ -12,8 +12,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 #define LARGE		(32UL << 20)
 
@@ -46,14 +45,8 @@ FIXTURE_SETUP(busy)
 	struct state *s = &self->state;
 
 	s->fd = -1;
-	s->timeline = timeline_open();
-	if (exporter_missing(s->timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-s->timeline));
-	ASSERT_LE(0, s->timeline);
-	s->drm = vgem_open();
-	if (exporter_missing(s->drm))
-		SKIP(return, "%s: %s", exporter_node(VGEM), strerror(-s->drm));
-	ASSERT_LE(0, s->drm);
+	s->timeline = need_timeline(_metadata);
+	s->drm = need_vgem(_metadata);
 	s->holder = mmap(NULL, sizeof(*s->holder), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, s->holder);
@@ -198,8 +191,7 @@ TEST_F(busy, bufinfo)
 	struct state *s = &self->state;
 	int i, ret = 0;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	for (i = 0; i < TRIES && !ret; i++) {
 		ASSERT_EQ(0, new_buffer(s));
@@ -235,11 +227,10 @@ TEST_F(busy, export_beside_bufinfo)
 	pthread_t reader;
 	int i, ret = 0;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 	ret = export_and_close(s);
 	if (exporter_missing(ret))
-		SKIP(return, "%s: %s", exporter_node(SYSTEM_HEAP), strerror(-ret));
+		SKIP_TEST("%s: %s", exporter_node(SYSTEM_HEAP), strerror(-ret));
 
 	for (i = 0; i < TRIES && !ret; i++) {
 		ASSERT_EQ(0, new_buffer(s));

@@ -1,54 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A dma-buf as a file: position, identity, what procfs and debugfs say of it,
- * how its descriptors travel, and when it is gone.
+ * and when it is gone.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <linux/magic.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
-
-/*
- * Run by the tests of close-on-exec: this program again, which then tells by
- * its exit status whether a descriptor came through, before main().
- */
-#define EXEC_PROBE	"DMA_BUF_TEST_PROBE_FD"
-#define PROBE_OPEN	0
-#define PROBE_CLOSED	10
-
-static void __attribute__((constructor)) exec_probe(void)
-{
-	const char *fd = getenv(EXEC_PROBE);
-
-	if (fd)
-		_exit(fcntl(atoi(fd), F_GETFD) < 0 ? PROBE_CLOSED : PROBE_OPEN);
-}
-
-static int exec_and_probe(int fd)
-{
-	char number[16];
-	int status;
-	pid_t pid;
-
-	snprintf(number, sizeof(number), "%d", fd);
-	pid = fork();
-	if (!pid) {
-		setenv(EXEC_PROBE, number, 1);
-		execl("/proc/self/exe", "probe", NULL);
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
+#include "fixture.h"
 
 FIXTURE(file) {
 	int fd;
@@ -60,31 +23,12 @@ FIXTURE_VARIANT(file) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(file, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(file, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-FIXTURE_VARIANT_ADD(file, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(file, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(file);
 
 FIXTURE_SETUP(file)
 {
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 	self->ino = buf_ino(self->fd);
 	ASSERT_NE(0, self->ino);
 }
@@ -380,8 +324,7 @@ TEST_F(file, bufinfo_columns)
 	int columns;
 	long count;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
 	columns = sscanf(line, "%zu\t%x\t%x\t%ld\t%63[^\t]\t%llu\t%63[^\n]",
@@ -412,8 +355,7 @@ TEST_F(file, bufinfo_name_cannot_forge_lines)
 	long long bytes;
 	long objects;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, buf_set_name(self->fd, "a\n\nTotal 7 objects, 1 bytes"));
 	EXPECT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
@@ -429,8 +371,7 @@ TEST_F(file, bufinfo_total)
 	size_t size = self->size;
 	int fd;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, bufinfo_total(&before, &bytes_before));
 	fd = exporter_alloc(variant->exporter, &size, O_RDWR);
@@ -449,8 +390,7 @@ TEST_F(file, bufinfo_forgets_at_last_close)
 {
 	int fd;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	fd = dup(self->fd);
 	ASSERT_LE(0, fd);
@@ -463,271 +403,8 @@ TEST_F(file, bufinfo_forgets_at_last_close)
 }
 
 /*
- * Descriptors
+ * Other ways to a file
  */
-
-TEST_F(file, close_on_exec_if_asked)
-{
-	size_t size = self->size;
-	int fd;
-
-	EXPECT_EQ(FD_CLOEXEC, fcntl(self->fd, F_GETFD));
-	EXPECT_EQ(PROBE_CLOSED, exec_and_probe(self->fd));
-
-	fd = exporter_alloc(variant->exporter, &size, O_RDWR);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, fcntl(fd, F_GETFD));
-	EXPECT_EQ(PROBE_OPEN, exec_and_probe(fd));
-	close(fd);
-}
-
-/* An execve() or the death of a process closes like a close() */
-TEST_F(file, exec_closes)
-{
-	char number[16], byte;
-	int status, pipes[2];
-	ino_t ino = 0;
-	pid_t pid;
-
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
-
-	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
-	pid = fork();
-	if (!pid) {
-		size_t size = self->size;
-		int fd = exporter_alloc(variant->exporter, &size,
-					O_RDWR | O_CLOEXEC);
-
-		ino = buf_ino(fd);
-		if (write(pipes[1], &ino, sizeof(ino)) != sizeof(ino))
-			_exit(127);
-		snprintf(number, sizeof(number), "%d", fd);
-		setenv(EXEC_PROBE, number, 1);
-		execl("/proc/self/exe", "probe", NULL);
-		_exit(127);
-	}
-	close(pipes[1]);
-	ASSERT_EQ(sizeof(ino), read(pipes[0], &ino, sizeof(ino)));
-	ASSERT_EQ(0, read(pipes[0], &byte, 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(PROBE_CLOSED, WEXITSTATUS(status));
-	EXPECT_NE(0, ino);
-	EXPECT_EQ(0, bufinfo_lines(ino));
-	close(pipes[0]);
-}
-
-TEST_F(file, no_fd_left)
-{
-	long before, after;
-	long long bytes;
-	struct rlimit old, none;
-	size_t size = self->size;
-	int fd, room;
-
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
-
-	ASSERT_EQ(0, bufinfo_total(&before, &bytes));
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
-	none = old;
-
-	/*
-	 * Room for a few descriptors, so that whatever the exporter's device
-	 * needs itself is there at some step and the buffer's alone is not.
-	 */
-	for (room = 0; room < 3; room++) {
-		none.rlim_cur = lowest_free_fd() + room;
-		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
-		fd = exporter_alloc(variant->exporter, &size, O_RDWR);
-		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
-		if (fd >= 0) {
-			close(fd);
-			break;
-		}
-		EXPECT_EQ(-EMFILE, fd)
-			TH_LOG("room for %d", room);
-	}
-	EXPECT_LT(0, room);
-
-	ASSERT_EQ(0, bufinfo_total(&after, &bytes));
-	EXPECT_EQ(before, after);
-	EXPECT_EQ(1, fdinfo_count(self->fd));
-}
-
-TEST_F(file, dup_is_the_same_buffer)
-{
-	int fd = dup(self->fd);
-
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(self->ino, buf_ino(fd));
-	close(self->fd);
-	self->fd = fd;
-	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
-	EXPECT_EQ(0, buf_set_name(self->fd, "still there"));
-	EXPECT_EQ(1, fdinfo_count(self->fd));
-}
-
-TEST_F(file, fork_inherits)
-{
-	char value[64];
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		_exit(buf_ino(self->fd) != self->ino ||
-		      fdinfo_count(self->fd) != 2 ||
-		      buf_set_name(self->fd, "by the child"));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
-	EXPECT_STREQ("by the child", value);
-	EXPECT_EQ(1, fdinfo_count(self->fd));
-}
-
-static int send_fd(int sock, int fd)
-{
-	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_fd(int sock)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg;
-	int fd;
-
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1)
-		return -errno;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
-		return -ENOMSG;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
-}
-
-TEST_F(file, passed_through_a_socket)
-{
-	int socks[2], status, fd;
-	pid_t pid;
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
-
-	/* The child has no descriptor of the buffer but the one it is sent */
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		close(self->fd);
-		close(socks[0]);
-		fd = receive_fd(socks[1]);
-		_exit(fd < 0 || buf_ino(fd) != self->ino ||
-		      lseek(fd, 0, SEEK_END) != self->size ||
-		      buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
-		      buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
-	}
-	EXPECT_EQ(0, send_fd(socks[0], self->fd));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(1, fdinfo_count(self->fd));
-	close(socks[0]);
-	close(socks[1]);
-}
-
-/* A buffer whose only reference is a message that nobody has read yet */
-TEST_F(file, lives_in_a_socket)
-{
-	int socks[2], fd;
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
-	EXPECT_EQ(0, send_fd(socks[0], self->fd));
-	close(self->fd);
-	if (bufinfo_readable())
-		EXPECT_EQ(1, bufinfo_lines(self->ino));
-
-	fd = receive_fd(socks[1]);
-	ASSERT_LE(0, fd);
-	self->fd = fd;
-	EXPECT_EQ(self->ino, buf_ino(fd));
-	EXPECT_EQ(1, fdinfo_count(fd));
-	close(socks[0]);
-	close(socks[1]);
-}
-
-/* ... and one that nobody will ever read */
-TEST_F(file, dies_in_a_socket)
-{
-	int socks[2], ms;
-
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
-	EXPECT_EQ(0, send_fd(socks[0], self->fd));
-	close(self->fd);
-	self->fd = -1;
-	close(socks[0]);
-	EXPECT_EQ(1, bufinfo_lines(self->ino));
-	close(socks[1]);
-	/* The socket may be torn down after its close() has returned */
-	for (ms = 0; ms < WAKE_MS && bufinfo_lines(self->ino); ms += 10)
-		sleep_ms(10);
-	EXPECT_EQ(0, bufinfo_lines(self->ino));
-}
-
-TEST_F(file, taken_by_pidfd)
-{
-	int pipes[2], pidfd, fd, status;
-	pid_t pid;
-	char byte;
-
-	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		/* Keeps the buffer until the parent says good-bye */
-		close(pipes[1]);
-		_exit(read(pipes[0], &byte, 1) != 0);
-	}
-	close(pipes[0]);
-
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
-	ASSERT_LE(0, pidfd);
-	fd = syscall(SYS_pidfd_getfd, pidfd, self->fd, 0);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(self->ino, buf_ino(fd));
-	EXPECT_EQ(3, fdinfo_count(fd));
-	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
-	EXPECT_EQ(self->size, lseek(fd, 0, SEEK_END));
-
-	close(pipes[1]);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(2, fdinfo_count(fd));
-	close(fd);
-	close(pidfd);
-}
 
 /* procfs makes no second file of a buffer, with whatever access */
 TEST_F(file, cannot_be_reopened)
@@ -781,8 +458,7 @@ TEST_F(file, path_descriptor_past_last_close)
 	struct stat st;
 	int path;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, buf_set_name(self->fd, "late"));
 	path = open_path(self->fd);
@@ -823,9 +499,7 @@ FIXTURE_SETUP(release)
 {
 	self->size = TEST_PAGES * getpagesize();
 	self->fd = udmabuf_alloc(&self->memfd, self->size, O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(UDMABUF), strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	need_exporter(_metadata, UDMABUF, self->fd);
 }
 
 FIXTURE_TEARDOWN(release)

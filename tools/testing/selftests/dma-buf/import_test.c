@@ -12,8 +12,7 @@
 #include <drm/drm.h>
 #include <drm/vgem_drm.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 FIXTURE(import) {
 	int drm;
@@ -41,18 +40,10 @@ FIXTURE_VARIANT_ADD(import, vivid) {
 
 FIXTURE_SETUP(import)
 {
-	self->drm = vgem_open();
-	if (exporter_missing(self->drm))
-		SKIP(return, "%s: %s", exporter_node(VGEM), strerror(-self->drm));
-	ASSERT_LE(0, self->drm);
+	self->drm = need_vgem(_metadata);
 
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 	self->ino = buf_ino(self->fd);
 }
 
@@ -160,8 +151,7 @@ TEST_F(import, outlives_descriptor)
 {
 	int handle = vgem_import(self->drm, self->fd);
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_LT(0, handle);
 	close(self->fd);
@@ -174,8 +164,7 @@ TEST_F(import, outlives_descriptor)
 /* A driver that goes away without having been told to let go */
 TEST_F(import, ends_with_the_importer)
 {
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_LT(0, vgem_import(self->drm, self->fd));
 	close(self->fd);
@@ -251,8 +240,7 @@ TEST_F(import, shows_as_attached)
 {
 	int handle;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	EXPECT_EQ(0, attached_devices(self->ino));
 	handle = vgem_import(self->drm, self->fd);
@@ -295,8 +283,7 @@ TEST_F(import, dropped_under_poll)
 	int handle = vgem_import(self->drm, self->fd);
 	struct drm_vgem_fence_attach attach = { .handle = handle };
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_LT(0, handle);
 	ASSERT_EQ(0, ioctl(self->drm, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach));
@@ -321,20 +308,12 @@ FIXTURE(clients) {
 
 FIXTURE_SETUP(clients)
 {
-	size_t size = TEST_PAGES * getpagesize();
+	size_t size;
 	int i;
 
-	for (i = 0; i < 2; i++) {
-		self->drm[i] = vgem_open();
-		if (exporter_missing(self->drm[i]))
-			SKIP(return, "%s: %s", exporter_node(VGEM),
-			     strerror(-self->drm[i]));
-		ASSERT_LE(0, self->drm[i]);
-	}
-	self->fd = exporter_alloc(UDMABUF, &size, O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(UDMABUF), strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	for (i = 0; i < 2; i++)
+		self->drm[i] = need_vgem(_metadata);
+	self->fd = need_buffer(_metadata, UDMABUF, &size, O_RDWR | O_CLOEXEC);
 	self->ino = buf_ino(self->fd);
 }
 
@@ -349,8 +328,7 @@ TEST_F(clients, attached_each)
 {
 	int handles[2], i;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	for (i = 0; i < 2; i++) {
 		handles[i] = vgem_import(self->drm[i], self->fd);

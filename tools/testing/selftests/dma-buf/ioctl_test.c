@@ -9,8 +9,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 /* One letter more than fits: the NUL needs a place too */
 #define NAME_31		"0123456789abcdefghijklmnopqrstu"
@@ -25,31 +24,12 @@ FIXTURE_VARIANT(ioctl) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(ioctl, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(ioctl, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-FIXTURE_VARIANT_ADD(ioctl, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(ioctl, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(ioctl);
 
 FIXTURE_SETUP(ioctl)
 {
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(ioctl)
@@ -450,27 +430,12 @@ FIXTURE_VARIANT(readonly) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(readonly, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(readonly, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(readonly, vivid) {
-	.exporter = VIVID,
-};
+READONLY_EXPORTERS(readonly);
 
 FIXTURE_SETUP(readonly)
 {
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDONLY | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDONLY | O_CLOEXEC);
 	ASSERT_EQ(O_RDONLY, fcntl(self->fd, F_GETFL) & O_ACCMODE);
 }
 
@@ -519,36 +484,14 @@ FIXTURE_VARIANT(sync_wait) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(sync_wait, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(sync_wait, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-FIXTURE_VARIANT_ADD(sync_wait, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(sync_wait, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(sync_wait);
 
 FIXTURE_SETUP(sync_wait)
 {
-	self->timeline = timeline_open();
-	if (exporter_missing(self->timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-self->timeline));
-	ASSERT_LE(0, self->timeline);
+	self->timeline = need_timeline(_metadata);
 
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(sync_wait)
@@ -628,17 +571,11 @@ TEST_F(sync_wait, end_does_not_wait)
  */
 TEST(sync_interrupted_not_begun)
 {
-	size_t size = TEST_PAGES * getpagesize();
 	int timeline, fd;
+	size_t size;
 
-	timeline = timeline_open();
-	if (exporter_missing(timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-timeline));
-	ASSERT_LE(0, timeline);
-	fd = exporter_alloc(UDMABUF, &size, O_RDWR | O_CLOEXEC);
-	if (exporter_missing(fd))
-		SKIP(return, "%s: %s", exporter_node(UDMABUF), strerror(-fd));
-	ASSERT_LE(0, fd);
+	timeline = need_timeline(_metadata);
+	fd = need_buffer(_metadata, UDMABUF, &size, O_RDWR | O_CLOEXEC);
 
 	ASSERT_EQ(-EINVAL, buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	ASSERT_EQ(0, timeline_import(timeline, 1, fd, DMA_BUF_SYNC_WRITE));

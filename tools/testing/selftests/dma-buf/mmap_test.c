@@ -8,8 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 FIXTURE(map) {
 	int fd;
@@ -21,32 +20,13 @@ FIXTURE_VARIANT(map) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(map, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(map, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-FIXTURE_VARIANT_ADD(map, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(map, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(map);
 
 FIXTURE_SETUP(map)
 {
 	self->page = getpagesize();
-	self->size = TEST_PAGES * self->page;
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 	ASSERT_LE(TEST_PAGES * self->page, self->size);
 }
 
@@ -351,8 +331,7 @@ TEST_F(map, outlives_descriptor)
 	ino_t ino = buf_ino(self->fd);
 	char *map;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	map = map_rw(self->fd, self->size, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -374,8 +353,7 @@ TEST_F(map, last_part_holds_buffer)
 	ino_t ino = buf_ino(self->fd);
 	char *map;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	map = map_rw(self->fd, self->size, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -394,8 +372,7 @@ TEST_F(map, dies_with_process)
 	int status;
 	pid_t pid;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -441,13 +418,8 @@ FIXTURE_VARIANT_ADD(offset, udmabuf) {
 FIXTURE_SETUP(offset)
 {
 	self->page = getpagesize();
-	self->size = TEST_PAGES * self->page;
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(offset)
@@ -488,27 +460,12 @@ FIXTURE_VARIANT(readonly) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(readonly, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(readonly, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(readonly, vivid) {
-	.exporter = VIVID,
-};
+READONLY_EXPORTERS(readonly);
 
 FIXTURE_SETUP(readonly)
 {
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDONLY | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDONLY | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(readonly)

@@ -13,8 +13,7 @@
 #include <drm/drm.h>
 #include <drm/vgem_drm.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 #define READ	DMA_BUF_SYNC_READ
 #define WRITE	DMA_BUF_SYNC_WRITE
@@ -32,37 +31,14 @@ FIXTURE_VARIANT(poll) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(poll, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(poll, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-/* This one's reservation is the exporter's, not the buffer's own */
-FIXTURE_VARIANT_ADD(poll, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(poll, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(poll);
 
 FIXTURE_SETUP(poll)
 {
-	self->timeline = timeline_open();
-	if (exporter_missing(self->timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-self->timeline));
-	ASSERT_LE(0, self->timeline);
+	self->timeline = need_timeline(_metadata);
 
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 	self->ino = buf_ino(self->fd);
 }
 
@@ -717,8 +693,7 @@ TEST_F(poll, pending_poll_holds_nothing)
 
 TEST_F(poll, closed_after_poll)
 {
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
@@ -732,8 +707,7 @@ TEST_F(poll, closed_under_epoll)
 {
 	int ep;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, READ));
 	ep = epoll_with(self->fd, EPOLLOUT);
@@ -753,8 +727,7 @@ TEST_F(poll, closed_by_death)
 	int status;
 	pid_t pid;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	pid = fork();
@@ -776,8 +749,7 @@ TEST_F(poll, closed_under_sleeper)
 {
 	struct poller poller;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN));
@@ -892,14 +864,9 @@ TEST(stuck_fence_keeps_no_memory)
 	size_t size = TEST_PAGES * getpagesize();
 	int timeline, memfd, fd;
 
-	timeline = timeline_open();
-	if (exporter_missing(timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-timeline));
-	ASSERT_LE(0, timeline);
+	timeline = need_timeline(_metadata);
 	fd = udmabuf_alloc(&memfd, size, O_CLOEXEC);
-	if (exporter_missing(fd))
-		SKIP(return, "%s: %s", exporter_node(UDMABUF), strerror(-fd));
-	ASSERT_LE(0, fd);
+	need_exporter(_metadata, UDMABUF, fd);
 
 	ASSERT_EQ(0, timeline_import(timeline, 1, fd, WRITE));
 	EXPECT_EQ(0, poll_now(fd, POLLIN | POLLOUT));
@@ -923,10 +890,7 @@ FIXTURE_SETUP(driver_fence)
 {
 	size_t size = TEST_PAGES * getpagesize();
 
-	self->drm = vgem_open();
-	if (exporter_missing(self->drm))
-		SKIP(return, "%s: %s", exporter_node(VGEM), strerror(-self->drm));
-	ASSERT_LE(0, self->drm);
+	self->drm = need_vgem(_metadata);
 	ASSERT_EQ(0, vgem_create(self->drm, &size, &self->handle));
 	self->fd = vgem_export(self->drm, self->handle, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
@@ -985,11 +949,8 @@ TEST_F(driver_fence, read)
 /* A fence that came through the buffer stands in the driver's way, too */
 TEST_F(driver_fence, imported_conflicts)
 {
-	int timeline = timeline_open();
+	int timeline = need_timeline(_metadata);
 
-	if (exporter_missing(timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-timeline));
-	ASSERT_LE(0, timeline);
 	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(-EBUSY, vgem_attach_fence(self->drm, self->handle, VGEM_FENCE_WRITE));
 	ASSERT_EQ(0, timeline_inc(timeline, 1));

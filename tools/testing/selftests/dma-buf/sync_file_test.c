@@ -7,8 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
-#include "../kselftest_harness.h"
-#include "util.h"
+#include "fixture.h"
 
 #define READ	DMA_BUF_SYNC_READ
 #define WRITE	DMA_BUF_SYNC_WRITE
@@ -25,38 +24,16 @@ FIXTURE_VARIANT(sync_file) {
 	enum exporter exporter;
 };
 
-FIXTURE_VARIANT_ADD(sync_file, system_heap) {
-	.exporter = SYSTEM_HEAP,
-};
-
-FIXTURE_VARIANT_ADD(sync_file, udmabuf) {
-	.exporter = UDMABUF,
-};
-
-FIXTURE_VARIANT_ADD(sync_file, vgem) {
-	.exporter = VGEM,
-};
-
-FIXTURE_VARIANT_ADD(sync_file, vivid) {
-	.exporter = VIVID,
-};
+EVERY_EXPORTER(sync_file);
 
 FIXTURE_SETUP(sync_file)
 {
-	self->timeline = timeline_open();
-	if (exporter_missing(self->timeline))
-		SKIP(return, "%s: %s", SW_SYNC, strerror(-self->timeline));
-	ASSERT_LE(0, self->timeline);
+	self->timeline = need_timeline(_metadata);
 	self->other = timeline_open();
 	ASSERT_LE(0, self->other);
 
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(variant->exporter, &self->size,
-				  O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(variant->exporter),
-		     strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(sync_file)
@@ -207,8 +184,7 @@ TEST_F(sync_file, export_outlives_buffer)
 	ino_t ino = buf_ino(self->fd);
 	int fence;
 
-	if (!bufinfo_readable())
-		SKIP(return, "%s: needs debugfs and root", BUFINFO);
+	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	fence = buf_export_sync_file(self->fd, RW);
@@ -392,10 +368,7 @@ FIXTURE_SETUP(merged)
 	int fences[3], two, i;
 
 	for (i = 0; i < 3; i++) {
-		self->timelines[i] = timeline_open();
-		if (exporter_missing(self->timelines[i]))
-			SKIP(return, "%s: %s", SW_SYNC, strerror(-self->timelines[i]));
-		ASSERT_LE(0, self->timelines[i]);
+		self->timelines[i] = need_timeline(_metadata);
 		fences[i] = timeline_fence(self->timelines[i], 1);
 		ASSERT_LE(0, fences[i]);
 	}
@@ -407,11 +380,8 @@ FIXTURE_SETUP(merged)
 	for (i = 0; i < 3; i++)
 		close(fences[i]);
 
-	self->size = TEST_PAGES * getpagesize();
-	self->fd = exporter_alloc(SYSTEM_HEAP, &self->size, O_RDWR | O_CLOEXEC);
-	if (exporter_missing(self->fd))
-		SKIP(return, "%s: %s", exporter_node(SYSTEM_HEAP), strerror(-self->fd));
-	ASSERT_LE(0, self->fd);
+	self->fd = need_buffer(_metadata, SYSTEM_HEAP, &self->size,
+			       O_RDWR | O_CLOEXEC);
 }
 
 FIXTURE_TEARDOWN(merged)

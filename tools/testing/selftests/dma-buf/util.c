@@ -39,47 +39,22 @@ static int close_fail(int fd, int err)
  * Exporters
  */
 
-static int heap_alloc(size_t size, int flags)
-{
-	struct dma_heap_allocation_data data = {};
-	int heap, err;
-
-	heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
-	if (heap < 0)
-		return -errno;
-
-	data.fd_flags = flags;
-	data.len = size;
-	err = result(ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data));
-	close(heap);
-	return err ? err : (int)data.fd;
-}
-
 /* The buffer's pages are those of *memfd, which is the caller's to close. */
 int udmabuf_alloc(int *memfd, size_t size, int flags)
 {
-	struct udmabuf_create arg = { .size = size };
-	int dev, fd;
+	struct source source;
+	int fd;
 
-	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
-		return -errno;
-
-	*memfd = memfd_create("udmabuf-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (*memfd < 0)
-		return close_fail(dev, -errno);
-
-	arg.memfd = *memfd;
-	if (flags & O_CLOEXEC)
-		arg.flags |= UDMABUF_FLAGS_CLOEXEC;
-
-	if (ftruncate(*memfd, size) || fcntl(*memfd, F_ADD_SEALS, F_SEAL_SHRINK))
-		fd = -errno;
-	else
-		fd = result(ioctl(dev, UDMABUF_CREATE, &arg));
-
-	close(dev);
-	return fd < 0 ? close_fail(*memfd, fd) : fd;
+	fd = source_open(&source, UDMABUF, size);
+	if (fd)
+		return fd;
+	fd = source_export(&source, flags);
+	if (fd >= 0) {
+		*memfd = source.memfd;
+		source.memfd = -1;
+	}
+	source_close(&source);
+	return fd;
 }
 
 /*
@@ -157,25 +132,6 @@ void vgem_free(int drm, __u32 handle)
 	ioctl(drm, DRM_IOCTL_GEM_CLOSE, &arg);
 }
 
-static int vgem_alloc(size_t *size, int flags)
-{
-	int drm, fd;
-	__u32 handle;
-
-	drm = vgem_open();
-	if (drm < 0)
-		return drm;
-
-	fd = vgem_create(drm, size, &handle);
-	if (!fd) {
-		fd = vgem_export(drm, handle, flags);
-		/* A handle holds its buffer: only the descriptor shall */
-		vgem_free(drm, handle);
-	}
-	close(drm);
-	return fd;
-}
-
 static int vivid_open(void)
 {
 	struct v4l2_capability cap;
@@ -201,7 +157,7 @@ static int vivid_open(void)
 	return err;
 }
 
-static int vivid_alloc(size_t *size, int flags)
+static int vivid_create(int dev, size_t *size)
 {
 	struct v4l2_format fmt = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
 	struct v4l2_requestbuffers req = {
@@ -213,16 +169,7 @@ static int vivid_alloc(size_t *size, int flags)
 		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
 		.memory = V4L2_MEMORY_MMAP,
 	};
-	struct v4l2_exportbuffer exp = {
-		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-		.flags = flags & (O_CLOEXEC | O_ACCMODE),
-	};
 	size_t page = getpagesize();
-	int dev, err = 0;
-
-	dev = vivid_open();
-	if (dev < 0)
-		return dev;
 
 	/* The smallest frame there is: still larger than the tests need */
 	fmt.fmt.pix.width = 320;
@@ -230,14 +177,124 @@ static int vivid_alloc(size_t *size, int flags)
 	fmt.fmt.pix.pixelformat = V4L2_PIX_FMT_YUYV;
 	if (ioctl(dev, VIDIOC_S_FMT, &fmt) ||
 	    ioctl(dev, VIDIOC_REQBUFS, &req) ||
-	    ioctl(dev, VIDIOC_QUERYBUF, &buf) ||
-	    ioctl(dev, VIDIOC_EXPBUF, &exp))
-		err = -errno;
-	else
-		*size = (buf.length + page - 1) / page * page;
+	    ioctl(dev, VIDIOC_QUERYBUF, &buf))
+		return -errno;
 
-	close(dev);
-	return err ? err : exp.fd;
+	*size = (buf.length + page - 1) / page * page;
+	return 0;
+}
+
+static int vivid_export(int dev, int flags)
+{
+	struct v4l2_exportbuffer exp = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.flags = flags & (O_CLOEXEC | O_ACCMODE),
+	};
+
+	return ioctl(dev, VIDIOC_EXPBUF, &exp) ? -errno : exp.fd;
+}
+
+static int heap_export(int heap, size_t size, int flags)
+{
+	struct dma_heap_allocation_data data = {
+		.fd_flags = flags,
+		.len = size,
+	};
+
+	return ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data) ? -errno : (int)data.fd;
+}
+
+static int udmabuf_export(int dev, int memfd, size_t size, int flags)
+{
+	struct udmabuf_create arg = { .memfd = memfd, .size = size };
+
+	if (flags & O_CLOEXEC)
+		arg.flags |= UDMABUF_FLAGS_CLOEXEC;
+
+	return result(ioctl(dev, UDMABUF_CREATE, &arg));
+}
+
+static int sealed_memfd(size_t size)
+{
+	int memfd = memfd_create("udmabuf-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (memfd < 0)
+		return -errno;
+	if (ftruncate(memfd, size) || fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		return close_fail(memfd, -errno);
+	return memfd;
+}
+
+/*
+ * All that comes before a buffer's descriptor: the device, and the memory where
+ * that is a step of its own.
+ */
+int source_open(struct source *source, enum exporter exporter, size_t size)
+{
+	int err = 0;
+
+	*source = (struct source) {
+		.exporter = exporter,
+		.size = size,
+		.memfd = -1,
+	};
+
+	switch (exporter) {
+	case SYSTEM_HEAP:
+		source->dev = result(open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC));
+		break;
+	case UDMABUF:
+		source->dev = result(open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
+		break;
+	case VGEM:
+		source->dev = vgem_open();
+		break;
+	case VIVID:
+		source->dev = vivid_open();
+		break;
+	}
+	if (source->dev < 0)
+		return source->dev;
+
+	switch (exporter) {
+	case UDMABUF:
+		source->memfd = sealed_memfd(size);
+		err = source->memfd < 0 ? source->memfd : 0;
+		break;
+	case VGEM:
+		err = vgem_create(source->dev, &source->size, &source->handle);
+		break;
+	case VIVID:
+		err = vivid_create(source->dev, &source->size);
+		break;
+	default:
+		break;
+	}
+	return err ? close_fail(source->dev, err) : 0;
+}
+
+/* A descriptor of a buffer. flags: O_CLOEXEC and the access mode. */
+int source_export(struct source *source, int flags)
+{
+	switch (source->exporter) {
+	case SYSTEM_HEAP:
+		return heap_export(source->dev, source->size, flags);
+	case UDMABUF:
+		return udmabuf_export(source->dev, source->memfd, source->size, flags);
+	case VGEM:
+		return vgem_export(source->dev, source->handle, flags);
+	case VIVID:
+		return vivid_export(source->dev, flags);
+	}
+	return -EINVAL;
+}
+
+/* Of what was exported, nothing but the descriptors refers to it any more. */
+void source_close(struct source *source)
+{
+	if (source->memfd >= 0)
+		close(source->memfd);
+	close(source->dev);
 }
 
 /*
@@ -247,22 +304,16 @@ static int vivid_alloc(size_t *size, int flags)
  */
 int exporter_alloc(enum exporter exporter, size_t *size, int flags)
 {
-	int memfd, fd;
+	struct source source;
+	int fd;
 
-	switch (exporter) {
-	case SYSTEM_HEAP:
-		return heap_alloc(*size, flags);
-	case UDMABUF:
-		fd = udmabuf_alloc(&memfd, *size, flags);
-		if (fd >= 0)
-			close(memfd);
+	fd = source_open(&source, exporter, *size);
+	if (fd)
 		return fd;
-	case VGEM:
-		return vgem_alloc(size, flags);
-	case VIVID:
-		return vivid_alloc(size, flags);
-	}
-	return -EINVAL;
+	fd = source_export(&source, flags);
+	*size = source.size;
+	source_close(&source);
+	return fd;
 }
 
 const char *exporter_exp_name(enum exporter exporter)

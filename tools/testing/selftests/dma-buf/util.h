@@ -33,7 +33,19 @@ enum exporter {
 	VIVID,
 };
 
+/* A device that buffers can be had from */
+struct source {
+	enum exporter exporter;
+	int dev;
+	int memfd;		/* udmabuf: the pages */
+	__u32 handle;		/* vgem: the buffer */
+	size_t size;
+};
+
 /* Exporters */
+int source_open(struct source *source, enum exporter exporter, size_t size);
+int source_export(struct source *source, int flags);
+void source_close(struct source *source);
 int exporter_alloc(enum exporter exporter, size_t *size, int flags);
 const char *exporter_exp_name(enum exporter exporter);
 const char *exporter_node(enum exporter exporter);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the fixtures of the dma-buf selftests share: variants by exporter, and
+ * things that a test cannot do without. What is not there ends the test as
+ * skipped, in a fixture's setup as well as in a test.
+ */
+#ifndef SELFTESTS_DMA_BUF_FIXTURE_H
+#define SELFTESTS_DMA_BUF_FIXTURE_H
+
+#include <string.h>
+
+#include "../kselftest_harness.h"
+#include "util.h"
+
+/*
+ * Lists of variants, of a fixture whose variants have an enum exporter as their
+ * first member. Each ends in a declaration, for the semicolon behind it.
+ */
+
+/* Those whose descriptors can be read-only: udmabuf has only the one mode */
+#define READONLY_EXPORTERS(type)					\
+	FIXTURE_VARIANT_ADD(type, system_heap) { SYSTEM_HEAP };		\
+	FIXTURE_VARIANT_ADD(type, vgem) { VGEM };			\
+	FIXTURE_VARIANT_ADD(type, vivid) { VIVID };			\
+	struct _fixture_variant_##type
+
+#define EVERY_EXPORTER(type)						\
+	READONLY_EXPORTERS(type);					\
+	FIXTURE_VARIANT_ADD(type, udmabuf) { UDMABUF };			\
+	struct _fixture_variant_##type
+
+/*
+ * For functions that end the test: the harness looks at the exit status of the
+ * process that runs a test, and closes what a setup has opened by its exit.
+ */
+#define SKIP_TEST(fmt, ...)	SKIP(_exit(KSFT_SKIP), fmt, ##__VA_ARGS__)
+
+static inline void need_exporter(struct __test_metadata *_metadata,
+				 enum exporter exporter, int fd)
+{
+	if (exporter_missing(fd))
+		SKIP_TEST("%s: %s", exporter_node(exporter), strerror(-fd));
+	ASSERT_LE(0, fd);
+}
+
+/* A buffer of at least TEST_PAGES; *size becomes what it has */
+static inline int need_buffer(struct __test_metadata *_metadata,
+			      enum exporter exporter, size_t *size, int flags)
+{
+	int fd;
+
+	*size = TEST_PAGES * getpagesize();
+	fd = exporter_alloc(exporter, size, flags);
+	need_exporter(_metadata, exporter, fd);
+	return fd;
+}
+
+static inline int need_timeline(struct __test_metadata *_metadata)
+{
+	int timeline = timeline_open();
+
+	if (exporter_missing(timeline))
+		SKIP_TEST("%s: %s", SW_SYNC, strerror(-timeline));
+	ASSERT_LE(0, timeline);
+	return timeline;
+}
+
+static inline int need_vgem(struct __test_metadata *_metadata)
+{
+	int drm = vgem_open();
+
+	need_exporter(_metadata, VGEM, drm);
+	return drm;
+}
+
+static inline void need_bufinfo(struct __test_metadata *_metadata)
+{
+	if (!bufinfo_readable())
+		SKIP_TEST("%s: needs debugfs and root", BUFINFO);
+}
+
+#endif
