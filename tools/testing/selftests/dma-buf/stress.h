@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the stress program share; stress.c says what it does.
+ */
+#ifndef SELFTESTS_DMA_BUF_STRESS_H
+#define SELFTESTS_DMA_BUF_STRESS_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <linux/types.h>
+
+#define MAX_WORKERS	64
+#define MAX_PROCESSES	16
+#define MAX_OPS		96
+#define LOG_LEN		64	/* a power of 2 */
+#define MAX_FAILURES	8
+#define MAX_ERRNOS	10	/* one operation's, and a 0 */
+
+/*
+ * The pool: descriptors of fixed numbers, above all that the kernel hands out by
+ * itself. Any thread may replace or close any of them at any time, so what an
+ * operation finds there is a buffer, whichever it is, or nothing: never another
+ * kind of file.
+ */
+#define SLOTS		48
+#define SLOT_BASE	512
+#define SYNCS		24
+#define SYNC_BASE	(SLOT_BASE + SLOTS)
+#define EPOLLS		2
+#define EPOLL_BASE	(SYNC_BASE + SYNCS)
+#define POOL_END	(EPOLL_BASE + EPOLLS)
+#define SLOT(r)		(SLOT_BASE + (r) % SLOTS)
+#define SYNC(r)		(SYNC_BASE + (r) % SYNCS)
+#define EPOLL(r)	(EPOLL_BASE + (r) % EPOLLS)
+
+/* Between processes */
+#define CHANNELS	2
+
+/* Of each worker */
+#define OWN		4
+#define MAPS		8
+#define PATHS		4
+#define HANDLES		6
+#define FENCES		32	/* pending ones of a timeline; a power of 2 */
+#define URING_ENTRIES	8
+
+/* What an operation of the mock device is told to fail with: nobody else does. */
+#define MOCK_ERROR	EREMOTEIO
+
+/* Random numbers of one operation, drawn before it begins */
+struct draw {
+	__u32 slot;
+	__u32 other;
+	__u32 arg;
+	__u32 extra;
+};
+
+/* A buffer that only its worker knows */
+struct own {
+	int fd;
+	size_t size;
+	__u32 *map;
+	__u32 *shadow;		/* what has been written */
+	char name[32];
+	bool named;
+};
+
+/* A map of a buffer of the pool */
+struct map {
+	char *addr;
+	size_t len;
+	bool writable;
+};
+
+/*
+ * Software fences. The descriptors in refs keep each fence till it has
+ * signalled: the base's sync_timeline_signal() takes a reference to a fence
+ * whose last one may just have been dropped, its release hook waiting for the
+ * timeline's lock. For the same reason a timeline is closed last of all.
+ */
+struct timeline {
+	pthread_mutex_t lock;	/* all members */
+	int fd;
+	unsigned int made, done;
+	int refs[FENCES];
+};
+
+/* The importers, exporters and so on of a session of the mock device */
+#define MOCK_OBJECTS	6
+struct mock_object {
+	__u32 id;
+	__u32 flags;		/* kind or importer flags */
+	unsigned int pins;
+};
+
+struct mock {
+	int fd;
+	struct mock_object exporters[MOCK_OBJECTS];
+	struct mock_object importers[MOCK_OBJECTS];
+	struct mock_object fences[MOCK_OBJECTS];
+	struct mock_object vmaps[MOCK_OBJECTS];
+};
+
+struct uring {
+	int fd;
+	size_t size, sqes_size;
+	void *map;
+	unsigned int *sq_tail, *sq_array, sq_mask;
+	unsigned int *cq_head, *cq_tail, cq_mask;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+};
+
+struct worker {
+	unsigned int number;
+	unsigned int process;
+	__u64 random;
+	__u64 ops;
+	pthread_t thread;
+	const struct op *op;	/* the one at hand */
+	struct draw draw;
+
+	struct own own[OWN];
+	struct map maps[MAPS];
+	int paths[PATHS];	/* O_PATH descriptors */
+	int pidfd;		/* of a process with a pool of its own */
+	char *bad;		/* page that nobody can access */
+	char *readonly;		/* page that nobody can write */
+
+	struct timeline timeline;
+	struct uring uring;
+	int drm[2];		/* vgem and vkms, -1 if missing */
+	__u32 handles[2][HANDLES];
+	struct mock mock;
+
+	sigjmp_buf *fault;	/* where to go if memory cannot be accessed */
+};
+
+/**
+ * struct op - an operation
+ * @name: for --only and the counts
+ * @weight: how often, compared with the others
+ * @run: carry it out. Whatever it decides comes from the draw: neither results
+ *	nor time may change what is drawn next. Returns 0 or a negative errno,
+ *	both being fine; what is not goes to fail()
+ * @present: is there what it needs? NULL: always
+ */
+struct op {
+	const char *name;
+	unsigned int weight;
+	int (*run)(struct worker *w, const struct draw *d);
+	bool (*present)(void);
+};
+
+extern const struct op ops[];
+extern const unsigned int op_count;
+
+/* stress.c */
+void fail(struct worker *w, const char *fmt, ...);
+int allow(struct worker *w, const char *call, int result, const int *errnos);
+extern int channels[CHANNELS][2];
+pid_t process_pid(unsigned int process);
+unsigned int process_count(void);
+
+/*
+ * Zero or more and the errnos that are named (EINTR where a wait can be
+ * interrupted) are fine, any other result is a failure. Evaluates to the result.
+ */
+#define ALLOW(w, call, result, ...) \
+	allow(w, call, result, (const int[MAX_ERRNOS]) { __VA_ARGS__ })
+
+/* stress-ops.c */
+enum {
+	HAVE_HEAP = 1,
+	HAVE_UDMABUF = 2,
+	HAVE_VGEM = 4,
+	HAVE_VKMS = 8,
+	HAVE_MOCK = 16,
+	HAVE_SW_SYNC = 32,
+	HAVE_URING = 64,
+	HAVE_BUFINFO = 128,
+};
+
+extern unsigned int have;
+void probe(void);
+int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size);
+void slot_put(int fd, int slot, bool cloexec);
+int result(long ret);
+void worker_open(struct worker *w);
+void worker_close(struct worker *w);
+void timeline_advance(struct timeline *t, unsigned int steps);
+void timeline_end(struct timeline *t);
+int held(int argc, char **argv);
+
+/* stress-devices.c */
+int drm_open(const char *driver);
+int mock_buffer(struct mock *m, __u32 random, bool plain, size_t *size);
+void devices_open(struct worker *w);
+void devices_close(struct worker *w);
+bool have_drm(void);
+bool have_mock(void);
+int op_prime_import(struct worker *w, const struct draw *d);
+int op_prime_export(struct worker *w, const struct draw *d);
+int op_gem_close(struct worker *w, const struct draw *d);
+int op_mock_session(struct worker *w, const struct draw *d);
+int op_mock_attach(struct worker *w, const struct draw *d);
+int op_mock_map(struct worker *w, const struct draw *d);
+int op_mock_unmap(struct worker *w, const struct draw *d);
+int op_mock_pin(struct worker *w, const struct draw *d);
+int op_mock_unpin(struct worker *w, const struct draw *d);
+int op_mock_rw(struct worker *w, const struct draw *d);
+int op_mock_vmap(struct worker *w, const struct draw *d);
+int op_mock_free(struct worker *w, const struct draw *d);
+int op_mock_migrate(struct worker *w, const struct draw *d);
+int op_mock_set_op(struct worker *w, const struct draw *d);
+int op_mock_hold(struct worker *w, const struct draw *d);
+int op_mock_fence(struct worker *w, const struct draw *d);
+int op_mock_signal(struct worker *w, const struct draw *d);
+int op_mock_mmap(struct worker *w, const struct draw *d);
+int op_mock_info(struct worker *w, const struct draw *d);
+int op_mock_bad(struct worker *w, const struct draw *d);
+
+#endif
