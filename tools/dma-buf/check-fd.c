@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: a buffer as a file, its identity and how it travels.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+
+#include "conformance.h"
+
+#ifndef DMA_BUF_MAGIC
+#define DMA_BUF_MAGIC	0x444d4142
+#endif
+
+CONFORM(fd, magic, 0,
+	"A buffer's file lies in a file system of its own, whose number is\n"
+	"DMA_BUF_MAGIC, so that a program can tell a dma-buf from any other\n"
+	"descriptor.")
+{
+	struct statfs fs;
+
+	require(!fstatfs(t->fd, &fs), "fstatfs() fails: %s", errno_name(errno));
+	expect(fs.f_type == DMA_BUF_MAGIC, "the number is %#lx, should be %#x",
+	       (unsigned long)fs.f_type, DMA_BUF_MAGIC);
+}
+
+CONFORM(fd, cloexec, NEED_ALLOC,
+	"An exporter lets its caller ask for close-on-exec, and gives it from the\n"
+	"start: setting it later leaves a moment in which another thread's exec\n"
+	"leaks the buffer.")
+{
+	size_t size = t->size;
+	int flags = fcntl(t->fd, F_GETFD), fd;
+
+	expect(flags >= 0 && flags & FD_CLOEXEC, "asked for, and FD_CLOEXEC is not set");
+	expect(run_probe(t->fd) == 0, "asked for, and the descriptor is open after exec");
+
+	fd = buffer_try(t, &size, O_RDWR);
+	require(fd >= 0, "no buffer without O_CLOEXEC: %s", errno_name(-fd));
+	flags = fcntl(fd, F_GETFD);
+	expect(flags >= 0 && !(flags & FD_CLOEXEC), "not asked for, and FD_CLOEXEC is set");
+	expect(run_probe(fd) == 1, "not asked for, and the descriptor is gone after exec");
+}
+
+CONFORM(fd, access_mode, NEED_ACCMODE,
+	"The access mode that the caller asks the exporter for is the descriptor's:\n"
+	"read-only descriptors give others a view that they cannot map for writing.")
+{
+	static const int modes[] = { O_RDONLY, O_RDWR };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		size_t size = t->size;
+		int fd = buffer_try(t, &size, modes[i] | O_CLOEXEC);
+		int flags;
+
+		require(fd >= 0, "no buffer: %s", errno_name(-fd));
+		flags = fcntl(fd, F_GETFL);
+		expect((flags & O_ACCMODE) == modes[i], "asked for mode %d, it is %d",
+		       modes[i], flags & O_ACCMODE);
+	}
+}
+
+CONFORM(fd, status_flags, NEED_ALLOC,
+	"Of the flags that an exporter passes on, only the access mode and\n"
+	"O_NONBLOCK become flags of the file. O_APPEND, O_DIRECT, O_PATH and the\n"
+	"like mean nothing there.")
+{
+	int known = O_ACCMODE | O_NONBLOCK;
+	int flags = fcntl(t->fd, F_GETFL);
+
+#ifdef __O_LARGEFILE
+	known |= __O_LARGEFILE;
+#endif
+	require(flags >= 0, "F_GETFL fails: %s", errno_name(errno));
+	expect(!(flags & ~known), "F_GETFL says %#o", flags);
+}
+
+CONFORM(fd, fstat_size, 0,
+	"fstat() tells the buffer's size.")
+{
+	struct stat st;
+
+	require(!fstat(t->fd, &st), "fstat() fails: %s", errno_name(errno));
+	expect((size_t)st.st_size == t->size, "st_size is %lld, the buffer has %zu bytes",
+	       (long long)st.st_size, t->size);
+}
+
+CONFORM(fd, size_pages, 0,
+	"A buffer's size is a multiple of the page's: what is shared are pages, and\n"
+	"the part of a page behind an odd end would be shared unsaid.")
+{
+	expect(t->size && !(t->size % t->page), "%zu bytes, pages of %zu", t->size, t->page);
+}
+
+CONFORM(fd, size_rounded, NEED_ODD_SIZES,
+	"Who asks for a size that is no multiple of a page gets a buffer with at\n"
+	"least that many bytes, in whole pages.")
+{
+	const size_t asked[] = { 1, t->page - 1, t->page + 1, 3 * t->page + 7 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(asked); i++) {
+		size_t size = asked[i];
+		int fd = buffer_new(t, &size);
+		long long got = lseek(fd, 0, SEEK_END);
+
+		expect(got >= (long long)asked[i] && !(got % t->page),
+		       "asked for %zu bytes, got %lld", asked[i], got);
+		close(fd);
+	}
+}
+
+CONFORM(fd, size_zero, NEED_SIZES,
+	"There are no empty buffers: a size of 0 is refused with EINVAL.")
+{
+	size_t size = 0;
+	int fd = buffer_try(t, &size, O_RDWR | O_CLOEXEC);
+
+	expect_result(fd, EINVAL, "a buffer of 0 bytes");
+}
+
+CONFORM(fd, inode_unique, NEED_ALLOC,
+	"The inode number is a buffer's identity: no two buffers have the same one.\n"
+	"A program that gets a descriptor sees by it whether it knows the buffer\n"
+	"already.")
+{
+	size_t size = t->size;
+	ino_t inos[16];
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(inos); i++) {
+		inos[i] = buffer_ino(buffer_new(t, &size));
+		expect(inos[i], "an inode number is 0");
+		for (j = 0; j < i; j++)
+			expect(inos[i] != inos[j], "two buffers have the number %llu",
+			       (unsigned long long)inos[i]);
+	}
+}
+
+CONFORM(fd, inode_not_reused, NEED_ALLOC,
+	"A number that a buffer had is never another's while the machine is up, or\n"
+	"who remembers it would take a new buffer for the old one.")
+{
+	size_t size = t->size;
+	ino_t inos[32];
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(inos); i++) {
+		int fd = buffer_new(t, &size);
+
+		inos[i] = buffer_ino(fd);
+		close(fd);
+		for (j = 0; j < i; j++)
+			expect(inos[i] != inos[j], "the number %llu came again",
+			       (unsigned long long)inos[i]);
+	}
+}
+
+CONFORM(fd, inode_dup, 0,
+	"Duplicates of a descriptor, by dup() or fcntl(), are the same buffer: same\n"
+	"inode number, same size.")
+{
+	int fds[] = { dup(t->fd), fcntl(t->fd, F_DUPFD, 100), fcntl(t->fd, F_DUPFD_CLOEXEC, 0) };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		require(fds[i] >= 0, "duplicate %u cannot be had: %s", i, errno_name(errno));
+		expect(buffer_ino(fds[i]) == buffer_ino(t->fd), "duplicate %u differs", i);
+		expect(lseek(fds[i], 0, SEEK_END) == (off_t)t->size,
+		       "duplicate %u has another size", i);
+	}
+}
+
+CONFORM(fd, scm_rights, 0,
+	"A descriptor can be sent to another process over a Unix socket, and is the\n"
+	"same buffer there.")
+{
+	int fd = pass_fd(t->fd);
+
+	expect(buffer_ino(fd) == buffer_ino(t->fd), "another inode number arrives");
+	expect(lseek(fd, 0, SEEK_END) == (off_t)t->size, "another size arrives");
+	close(fd);
+	expect(lseek(t->fd, 0, SEEK_END) == (off_t)t->size, "the sender's is gone with it");
+}
+
+CONFORM(fd, scm_in_flight, NEED_ALLOC | NEED_WRITE,
+	"A buffer that is on its way lives, even if nobody has a descriptor of it\n"
+	"at that moment.")
+{
+	size_t size = t->size;
+	int pair[2], fd = buffer_new(t, &size), err;
+	ino_t ino = buffer_ino(fd);
+	char *map = map_whole(t, fd, size, PROT_READ | PROT_WRITE);
+
+	require(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "no sockets");
+	map[size - 1] = 42;
+	munmap(map, size);
+	err = send_fd(pair[0], fd);
+	require(!err, "sending fails: %s", errno_name(-err));
+	close(fd);
+	fd = receive_fd(pair[1]);
+	require(fd >= 0, "receiving fails: %s", errno_name(-fd));
+	expect(buffer_ino(fd) == ino, "another buffer arrives");
+	map = map_whole(t, fd, size, PROT_READ);
+	expect(map[size - 1] == 42, "its contents are lost");
+}
+
+static void see_in_child(void *data)
+{
+	struct test *t = data;
+	struct stat st;
+
+	require(!fstat(t->fd, &st), "the child's descriptor is bad: %s", errno_name(errno));
+	expect((size_t)st.st_size == t->size, "the child sees another size");
+	close(t->fd);
+}
+
+CONFORM(fd, fork, 0,
+	"A child inherits the descriptor over fork(); when the child closes its\n"
+	"own, the parent's goes on working.")
+{
+	int killed = in_process(see_in_child, t);
+
+	expect(!killed, "the child is killed by signal %d", killed);
+	expect(lseek(t->fd, 0, SEEK_END) == (off_t)t->size, "the parent's is gone");
+}
+
+CONFORM(fd, pidfd_getfd, 0,
+	"Who may trace a process can take a descriptor out of it with\n"
+	"pidfd_getfd(), as of any file.")
+{
+	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	int fd;
+
+	if (pidfd < 0)
+		skip("pidfd_open(): %s", errno_name(errno));
+	fd = syscall(SYS_pidfd_getfd, pidfd, t->fd, 0);
+	if (fd < 0 && (kernel_before(5, 6) || errno == EPERM))
+		skip("pidfd_getfd(): %s", errno_name(errno));
+	require(fd >= 0, "pidfd_getfd() fails: %s", errno_name(errno));
+	expect(buffer_ino(fd) == buffer_ino(t->fd), "it is another file");
+}
+
+CONFORM(fd, reopen, 0,
+	"A buffer cannot be opened anew through /proc/self/fd: the new file would\n"
+	"be none, or get round the access mode of the descriptor that its owner\n"
+	"gave away.")
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		skip("/proc is not mounted");
+	expect(fd < 0, "it can");
+}
+
+CONFORM(fd, lseek_end, 0,
+	"lseek(fd, 0, SEEK_END) returns the size: the way to learn it that all\n"
+	"kernels know.")
+{
+	expect(lseek(t->fd, 0, SEEK_END) == (off_t)t->size, "it returns %lld, not %zu",
+	       (long long)lseek(t->fd, 0, SEEK_END), t->size);
+}
+
+CONFORM(fd, lseek_set, 0,
+	"lseek(fd, 0, SEEK_SET) returns 0, for programs that go back after\n"
+	"SEEK_END.")
+{
+	expect(lseek(t->fd, 0, SEEK_END) == (off_t)t->size, "SEEK_END does not give the size");
+	expect(!lseek(t->fd, 0, SEEK_SET), "SEEK_SET to 0 does not return 0");
+}
+
+CONFORM(fd, lseek_other, 0,
+	"Every other seek is refused with EINVAL: other offsets, SEEK_CUR,\n"
+	"SEEK_DATA, SEEK_HOLE. A buffer has no position that could move.")
+{
+	const struct {
+		off_t offset;
+		int whence;
+		const char *what;
+	} refused[] = {
+		{ 1, SEEK_SET, "SEEK_SET to 1" },
+		{ -1, SEEK_SET, "SEEK_SET to -1" },
+		{ t->size, SEEK_SET, "SEEK_SET to the size" },
+		{ 1, SEEK_END, "SEEK_END and 1" },
+		{ -1, SEEK_END, "SEEK_END less 1" },
+		{ 0, SEEK_CUR, "SEEK_CUR and 0" },
+		{ 1, SEEK_CUR, "SEEK_CUR and 1" },
+		{ 0, SEEK_DATA, "SEEK_DATA" },
+		{ 0, SEEK_HOLE, "SEEK_HOLE" },
+		{ 0, 1000, "an unknown way to seek" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		expect_errno(lseek(t->fd, refused[i].offset, refused[i].whence), EINVAL,
+			     "%s", refused[i].what);
+}
+
+CONFORM(fd, read_write, 0,
+	"read() and write() do not work on a buffer; its contents are for maps and\n"
+	"devices.")
+{
+	char byte = 0;
+
+	expect(read(t->fd, &byte, 1) < 0, "read() works");
+	expect(write(t->fd, &byte, 1) < 0, "write() works");
+	expect(pread(t->fd, &byte, 1, 0) < 0, "pread() works");
+	expect(pwrite(t->fd, &byte, 1, 0) < 0, "pwrite() works");
+}
+
+CONFORM(fd, size_fixed, 0,
+	"A buffer keeps its size: ftruncate() and fallocate() are refused.")
+{
+	expect(ftruncate(t->fd, 0) < 0, "ftruncate() to 0 works");
+	expect(ftruncate(t->fd, 2 * t->size) < 0, "ftruncate() to twice the size works");
+	expect(fallocate(t->fd, 0, 0, 2 * t->size) < 0, "fallocate() works");
+	expect(lseek(t->fd, 0, SEEK_END) == (off_t)t->size, "the size has changed");
+}
+
+CONFORM(fd, rlimit, NEED_ALLOC,
+	"Where the process may have no further descriptor (RLIMIT_NOFILE), the\n"
+	"exporter says EMFILE, and leaves nothing behind: no descriptor, no half a\n"
+	"buffer.")
+{
+	int total = fd_total(), lowest = fd_lowest(), fd = -EMFILE, room;
+	struct rlimit limit;
+	size_t size = t->size;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	/* Some exporters need a descriptor or two on the way to the buffer's. */
+	for (room = 0; room < 8 && fd < 0; room++) {
+		limit.rlim_cur = lowest + room;
+		require(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit(): %s", errno_name(errno));
+		fd = buffer_try(t, &size, O_RDWR | O_CLOEXEC);
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		expect(room || fd < 0, "there is a buffer beyond the limit");
+		if (fd >= 0)
+			break;
+		expect_result(fd, EMFILE, "a buffer with room for %d descriptors", room);
+		expect(fd_total() == total, "%d descriptors are left behind", fd_total() - total);
+	}
+	expect(fd >= 0, "no buffer even with room for %d descriptors", room);
+}
+
+CONFORM(fd, no_leak, NEED_ALLOC,
+	"close() ends a buffer: making and closing many of them leaves no\n"
+	"descriptor, and does not run out of anything.")
+{
+	int total = fd_total(), lowest = fd_lowest(), i;
+	size_t size;
+
+	for (i = 0; i < 500; i++) {
+		size = t->size;
+		close(buffer_new(t, &size));
+	}
+	expect(fd_total() == total, "%d descriptors are left", fd_total() - total);
+	expect(fd_lowest() == lowest, "the lowest free descriptor was %d, is %d", lowest,
+	       fd_lowest());
+}
+
+CONFORM(fd, device_closed, NEED_ALLOC | NEED_WRITE,
+	"A buffer outlives the descriptor of the device that it was made with, and\n"
+	"its maker: whoever has the buffer's descriptor keeps it.")
+{
+	int total = fd_total(), fd;
+	char *map = map_whole(t, t->fd, t->size, PROT_READ | PROT_WRITE);
+
+	map[0] = 17;
+	map[t->size - 1] = 18;
+	munmap(map, t->size);
+	/* All that this process has, the device's included */
+	for (fd = 3; total > 3 && fd < 1024; fd++) {
+		char link[128] = "";
+
+		if (fd == t->fd || fd_link(fd, link, sizeof(link)) || strncmp(link, "/dev/", 5))
+			continue;
+		close(fd);
+	}
+	map = map_whole(t, t->fd, t->size, PROT_READ);
+	expect(map[0] == 17 && map[t->size - 1] == 18, "the contents are lost");
+	expect(!buffer_sync(t->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ),
+	       "an access cannot be started any more");
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: what /proc and debugfs tell of a buffer, and ioctls that
+ * are none of a buffer's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "conformance.h"
+
+CONFORM(info, keys, 0,
+	"/proc/PID/fdinfo/FD of a buffer has the keys size, count and exp_name,\n"
+	"each once, as lines of key, colon, tab and value. Further keys may follow.")
+{
+	static const char * const keys[] = { "size", "count", "exp_name" };
+	unsigned int i;
+	int lines;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		lines = fdinfo_get(t->fd, keys[i], NULL, 0);
+		expect(lines == 1, "%d lines '%s:'", lines, keys[i]);
+	}
+}
+
+CONFORM(info, size, 0,
+	"fdinfo's size is the buffer's, in bytes and decimal.")
+{
+	char value[32] = "", right[32];
+
+	snprintf(right, sizeof(right), "%zu", t->size);
+	fdinfo_get(t->fd, "size", value, sizeof(value));
+	expect(!strcmp(value, right), "it is '%s', should be '%s'", value, right);
+}
+
+CONFORM(info, count, NEED_ALLOC,
+	"fdinfo's count tells the references to a buffer, less the one that reading\n"
+	"it takes. A descriptor more is one more, whichever process has it.")
+{
+	long before = fdinfo_count(t->fd);
+	int other;
+
+	expect(before >= 1, "%ld references, and there is a descriptor", before);
+	other = dup(t->fd);
+	expect(fdinfo_count(t->fd) == before + 1, "%ld with a duplicate, %ld before",
+	       fdinfo_count(t->fd), before);
+	close(other);
+	expect(fdinfo_count(t->fd) == before, "%ld without it again, %ld before",
+	       fdinfo_count(t->fd), before);
+}
+
+CONFORM(info, count_map, NEED_ALLOC | NEED_MMAP,
+	"A map refers to its buffer, so it counts, till it is unmapped.")
+{
+	long before = fdinfo_count(t->fd);
+	void *map = map_whole(t, t->fd, t->size, PROT_READ);
+
+	expect(fdinfo_count(t->fd) > before, "%ld with a map, %ld before", fdinfo_count(t->fd),
+	       before);
+	munmap(map, t->size);
+	expect(fdinfo_count(t->fd) == before, "%ld without it again, %ld before",
+	       fdinfo_count(t->fd), before);
+}
+
+CONFORM(info, exporter, 0,
+	"fdinfo's exp_name says who exports the buffer: not empty, and the same for\n"
+	"each descriptor of it.")
+{
+	char name[128] = "", other[128] = "";
+
+	fdinfo_get(t->fd, "exp_name", name, sizeof(name));
+	expect(*name, "it is empty");
+	fdinfo_get(pass_fd(t->fd), "exp_name", other, sizeof(other));
+	expect(!strcmp(name, other), "'%s' here, '%s' there", name, other);
+}
+
+CONFORM(info, bufinfo, NEED_ALLOC | NEED_BUFINFO,
+	"debugfs's dma_buf/bufinfo has one line for each buffer that lives, found\n"
+	"by its inode number, and none for one that is closed.")
+{
+	size_t size = t->size;
+	int fd = buffer_new(t, &size), lines;
+	ino_t ino = buffer_ino(fd);
+
+	lines = bufinfo_lines(ino);
+	expect(lines == 1, "%d lines while it lives", lines);
+	close(fd);
+	lines = bufinfo_lines(ino);
+	expect(!lines, "%d lines after it was closed", lines);
+}
+
+CONFORM(ioctl, unknown, 0,
+	"An ioctl that is none of a buffer's is refused with ENOTTY, so that\n"
+	"programs can probe for newer ones.")
+{
+	char room[256] = {};
+	int nr;
+
+	for (nr = 4; nr < 256; nr++) {
+		expect_errno(ioctl(t->fd, _IO(DMA_BUF_BASE, nr), room), ENOTTY,
+			     "number %d of type 'b'", nr);
+		expect_errno(ioctl(t->fd, _IOWR(DMA_BUF_BASE, nr, __u64), room), ENOTTY,
+			     "number %d of type 'b' with an argument", nr);
+		if (has_failed())
+			return;
+	}
+	expect_errno(ioctl(t->fd, TCGETS, room), ENOTTY, "TCGETS, which is a terminal's");
+	expect_errno(ioctl(t->fd, _IO('d', 0), room), ENOTTY, "number 0 of DRM's type 'd'");
+}
+
+CONFORM(ioctl, other_size, 0,
+	"An ioctl's number holds its argument's size and direction; with others it\n"
+	"is another ioctl, which there is not: ENOTTY.")
+{
+	char room[256] = {};
+
+	expect_errno(ioctl(t->fd, _IOW(DMA_BUF_BASE, 0, __u32), room), ENOTTY,
+		     "SYNC with 4 bytes");
+	expect_errno(ioctl(t->fd, _IOW(DMA_BUF_BASE, 0, char[16]), room), ENOTTY,
+		     "SYNC with 16 bytes");
+	expect_errno(ioctl(t->fd, _IOR(DMA_BUF_BASE, 0, struct dma_buf_sync), room), ENOTTY,
+		     "SYNC the other way");
+	expect_errno(ioctl(t->fd, _IO(DMA_BUF_BASE, 1), room), ENOTTY, "SET_NAME of nothing");
+	expect_errno(ioctl(t->fd, _IOWR(DMA_BUF_BASE, 2, char[16]), room), ENOTTY,
+		     "EXPORT_SYNC_FILE with 16 bytes");
+	expect_errno(ioctl(t->fd, _IOR(DMA_BUF_BASE, 3, __u64), room), ENOTTY,
+		     "IMPORT_SYNC_FILE the other way");
+}

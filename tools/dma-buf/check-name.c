@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: DMA_BUF_SET_NAME, and where the name is seen.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+
+#include "conformance.h"
+
+/* The name, in the form that fdinfo has it; NULL if there is no such line. */
+static const char *shown(int fd)
+{
+	static char name[256];
+
+	*name = '\0';
+	return fdinfo_get(fd, "name", name, sizeof(name)) ? name : NULL;
+}
+
+static void expect_shown(int fd, const char *right)
+{
+	const char *name = shown(fd);
+
+	expect(name && !strcmp(name, right), "fdinfo has the name '%s', should be '%s'",
+	       name ?: "(none)", right);
+}
+
+CONFORM(name, unnamed, NEED_ALLOC,
+	"A new buffer has no name, and fdinfo no line for it.")
+{
+	expect(!shown(t->fd), "there is the name '%s'", shown(t->fd));
+}
+
+CONFORM(name, set, 0,
+	"SET_NAME gives the buffer a name, which fdinfo shows under the key name,\n"
+	"once.")
+{
+	char name[64];
+
+	expect_result(buffer_name(t->fd, "frame 1"), 0, "SET_NAME");
+	expect_shown(t->fd, "frame 1");
+	expect(fdinfo_get(t->fd, "name", name, sizeof(name)) == 1, "not just one line");
+}
+
+CONFORM(name, path, 0,
+	"The name is part of the path that /proc/PID/fd and /proc/PID/maps show:\n"
+	"/dmabuf:NAME.")
+{
+	char link[256] = "";
+
+	expect_result(buffer_name(t->fd, "in-the-path"), 0, "SET_NAME");
+	require(!fd_link(t->fd, link, sizeof(link)), "/proc/self/fd cannot be read");
+	expect(!strcmp(link, "/dmabuf:in-the-path"), "the path is '%s'", link);
+}
+
+CONFORM(name, replace, 0,
+	"A name can be replaced at any time, by a longer one and by a shorter.")
+{
+	expect_result(buffer_name(t->fd, "first"), 0, "the first name");
+	expect_result(buffer_name(t->fd, "the second name"), 0, "the second name");
+	expect_shown(t->fd, "the second name");
+	expect_result(buffer_name(t->fd, "3"), 0, "the third name");
+	expect_shown(t->fd, "3");
+}
+
+CONFORM(name, empty, 0,
+	"The empty name is a name: it takes the place of an older one, and fdinfo\n"
+	"shows it.")
+{
+	expect_result(buffer_name(t->fd, "before"), 0, "a name");
+	expect_result(buffer_name(t->fd, ""), 0, "the empty name");
+	expect_shown(t->fd, "");
+}
+
+CONFORM(name, longest, 0,
+	"A name has 31 characters at most (DMA_BUF_NAME_LEN with its end).")
+{
+	static const char name[] = "0123456789abcdefghijklmnopqrstu";
+
+	expect(sizeof(name) == DMA_BUF_NAME_LEN, "this check is wrong");
+	expect_result(buffer_name(t->fd, name), 0, "31 characters");
+	expect_shown(t->fd, name);
+}
+
+CONFORM(name, too_long, 0,
+	"A longer name is refused with EINVAL, not cut, and the old one stays.")
+{
+	expect_result(buffer_name(t->fd, "old"), 0, "a name");
+	expect_result(buffer_name(t->fd, "0123456789abcdefghijklmnopqrstuv"), EINVAL,
+		      "32 characters");
+	expect_result(buffer_name(t->fd, "0123456789abcdefghijklmnopqrstuvwxyz and more"),
+		      EINVAL, "many characters");
+	expect_shown(t->fd, "old");
+}
+
+CONFORM(name, bad_pointer, 0,
+	"A name that cannot be read is EFAULT, and the old one stays. One that ends\n"
+	"right before memory which cannot be read is fine.")
+{
+	char *edge = edge_of_memory(8);
+
+	expect_result(buffer_name(t->fd, "old"), 0, "a name");
+	expect_errno(ioctl(t->fd, DMA_BUF_SET_NAME, NULL), EFAULT, "NULL");
+	memcpy(edge, "no end! ", 8);
+	expect_result(buffer_name(t->fd, edge), EFAULT, "a name whose end cannot be read");
+	expect_shown(t->fd, "old");
+	memcpy(edge, "the end", 8);
+	expect_result(buffer_name(t->fd, edge), 0, "a name at the end of memory");
+	expect_shown(t->fd, "the end");
+}
+
+CONFORM(name, both_numbers, 0,
+	"SET_NAME has two numbers, DMA_BUF_SET_NAME_A and _B, made from the pointer\n"
+	"sizes of 32-bit and 64-bit programs. A kernel takes both from either.")
+{
+	expect_errno(ioctl(t->fd, DMA_BUF_SET_NAME_A, "by a"), 0, "SET_NAME_A");
+	expect_shown(t->fd, "by a");
+	expect_errno(ioctl(t->fd, DMA_BUF_SET_NAME_B, "by b"), 0, "SET_NAME_B");
+	expect_shown(t->fd, "by b");
+}
+
+CONFORM(name, shared, 0,
+	"The name is the buffer's, not the descriptor's: it is set through any, and\n"
+	"seen through all.")
+{
+	int other = pass_fd(t->fd);
+
+	expect_result(buffer_name(other, "from afar"), 0, "SET_NAME");
+	expect_shown(t->fd, "from afar");
+}
+
+CONFORM(name, own, NEED_ALLOC,
+	"It is this buffer's alone.")
+{
+	size_t size = t->size;
+	int other = buffer_new(t, &size);
+
+	expect_result(buffer_name(t->fd, "mine"), 0, "SET_NAME");
+	expect(!shown(other), "another buffer has the name '%s'", shown(other));
+	expect_result(buffer_name(other, "its own"), 0, "SET_NAME");
+	expect_shown(t->fd, "mine");
+}
+
+CONFORM(name, read_only_fd, NEED_ACCMODE,
+	"A name can be set through a read-only descriptor.")
+{
+	size_t size = t->size;
+	int fd = buffer_try(t, &size, O_RDONLY | O_CLOEXEC);
+
+	require(fd >= 0, "no read-only descriptor: %s", errno_name(-fd));
+	expect_result(buffer_name(fd, "named"), 0, "SET_NAME");
+	expect_shown(fd, "named");
+}
+
+CONFORM_OLDER(name, no_forging, 0,
+	      "A name cannot forge keys of fdinfo: a newline in it, and other control\n"
+	      "characters, are shown escaped. Whoever may name a buffer may not say how\n"
+	      "large it is.",
+	      "Known: the core of Linux 6.12 as released prints names as they are.")
+{
+	char size[64];
+	int lines;
+
+	expect_result(buffer_name(t->fd, "a\nsize:\t1\nexp_name:\tx"), 0, "SET_NAME");
+	lines = fdinfo_get(t->fd, "size", size, sizeof(size));
+	expect(lines == 1, "there are %d lines 'size:', the last says %s", lines, size);
+	lines = fdinfo_get(t->fd, "exp_name", NULL, 0);
+	expect(lines == 1, "there are %d lines 'exp_name:'", lines);
+	/* It is not to haunt a reader of the buffer that --fd named. */
+	buffer_name(t->fd, "");
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dmabuf-conformance: what its parts share.
+ *
+ * Each check runs in a process of its own, with a buffer of its own where the
+ * exporter can make one. So a check may just end where it has nothing more to
+ * look at: nobody has to clean up after it, and a crash or a hang of it is one
+ * failure and not the end of the run.
+ */
+#ifndef TOOLS_DMA_BUF_CONFORMANCE_H
+#define TOOLS_DMA_BUF_CONFORMANCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <linux/dma-buf.h>
+#include <linux/types.h>
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+/* How many pages a check's buffer has, where the exporter lets us choose */
+#define BUFFER_PAGES	4
+
+/*
+ * What a check cannot do without. An exporter offers those of the first group,
+ * the machine and the user's rights those of the second.
+ */
+enum need {
+	NEED_ALLOC	= 1 << 0,	/* further buffers */
+	NEED_SIZES	= 1 << 1,	/* ... of a size that we choose */
+	NEED_ODD_SIZES	= 1 << 2,	/* ... even one of no whole pages */
+	NEED_ACCMODE	= 1 << 3,	/* descriptors that are read-only */
+	NEED_FRESH	= 1 << 4,	/* memory that the exporter supplies */
+
+	NEED_MMAP	= 1 << 8,	/* maps */
+	NEED_WRITE	= 1 << 9,	/* ... that can be written */
+	NEED_SYNC_FILE	= 1 << 10,	/* the two ioctls of sync_files */
+	NEED_SW_SYNC	= 1 << 11,	/* fences that signal when we say so */
+	NEED_BUFINFO	= 1 << 12,	/* debugfs's list of buffers */
+};
+
+#define NEED_OF_EXPORTER	0xff
+
+/*
+ * A way to get buffers. Functions return a negative errno, and open() has said
+ * what is wrong when it returns one.
+ */
+struct exporter {
+	const char *option;
+	const char *argument;		/* NULL if the option takes none */
+	const char *help;
+	unsigned int gives;		/* of NEED_OF_EXPORTER */
+	int (*open)(const char *argument);
+	/* In: bytes that are asked for. Out: bytes that the buffer must have. */
+	int (*alloc)(size_t *size, int flags);
+};
+
+extern const struct exporter exporters[];
+extern const unsigned int exporter_count;
+
+/* The one that --fd names has a buffer already; it is inherited, not made. */
+extern int inherited_fd;
+
+struct test {
+	const struct exporter *exporter;
+	int fd;				/* buffer */
+	size_t size;			/* of it, as the exporter told */
+	size_t page;
+	int timeline;			/* with NEED_SW_SYNC */
+};
+
+struct check {
+	const char *topic;
+	const char *name;
+	int line;
+	unsigned int needs;
+	const char *rule;		/* what has to hold, in prose */
+	const char *older;		/* which kernels are known to break it */
+	void (*run)(struct test *t);
+	struct check *next;
+};
+
+void check_register(struct check *check);
+
+/* A check with its paragraph. Its place in the file is its place in the list. */
+#define CONFORM_OLDER(topic_, name_, needs_, rule_, older_)			\
+static void topic_##_##name_(struct test *t);					\
+static struct check check_##topic_##_##name_ = {				\
+	.topic = #topic_,							\
+	.name = #name_,								\
+	.line = __LINE__,							\
+	.needs = (needs_),							\
+	.rule = (rule_),							\
+	.older = (older_),							\
+	.run = topic_##_##name_,						\
+};										\
+static void __attribute__((constructor)) register_##topic_##_##name_(void)	\
+{										\
+	check_register(&check_##topic_##_##name_);				\
+}										\
+static void topic_##_##name_(struct test *t)
+
+#define CONFORM(topic_, name_, needs_, rule_) \
+	CONFORM_OLDER(topic_, name_, needs_, rule_, NULL)
+
+/* So that the compiler holds the arguments against the format. */
+#define PRINTF_LIKE(format_, first_)		\
+	__attribute__((__format__		\
+		       (__printf__, format_, first_)))
+
+/*
+ * Verdicts. failed() goes on, stop() and skip() end the process that calls
+ * them, which is the check's own or one that in_process() has started.
+ */
+PRINTF_LIKE(1, 2) void failed(const char *format, ...);
+PRINTF_LIKE(1, 2) _Noreturn void stop(const char *format, ...);
+PRINTF_LIKE(1, 2) _Noreturn void skip(const char *format, ...);
+bool has_failed(void);
+
+#define expect(condition, ...)			\
+	do {					\
+		if (!(condition))		\
+			failed(__VA_ARGS__);	\
+	} while (0)
+
+#define require(condition, ...)			\
+	do {					\
+		if (!(condition))		\
+			stop(__VA_ARGS__);	\
+	} while (0)
+
+/* @ret is a call's own result: negative means that errno says why it failed */
+PRINTF_LIKE(3, 4) void expect_errno(long ret, int err, const char *format, ...);
+/* @ret is a negative errno, or a success that is none if @err says so */
+PRINTF_LIKE(3, 4) void expect_result(long ret, int err, const char *format, ...);
+const char *errno_name(int err);
+
+/* Buffers; functions that return an int return a negative errno on failure */
+int buffer_try(struct test *t, size_t *size, int flags);
+int buffer_new(struct test *t, size_t *size);
+int buffer_sync(int fd, __u64 flags);
+int buffer_name(int fd, const char *name);
+int buffer_export(int fd, __u32 flags);
+int buffer_import(int fd, __u32 flags, int sync_file);
+ino_t buffer_ino(int fd);
+void *map_try(int fd, size_t len, int prot, int flags, off_t offset);
+void *map_whole(struct test *t, int fd, size_t size, int prot);
+
+/* sync_files and the fences behind them */
+int timeline_open(void);
+int timeline_fence(int timeline, __u32 seqno);
+int timeline_advance(int timeline, __u32 steps);
+int timeline_import(struct test *t, __u32 seqno, int fd, __u32 flags);
+void timeline_advance_later(int timeline, __u32 steps, unsigned int ms);
+int sync_file_merge(int a, int b);
+int sync_file_status(int sync_file);
+
+/* poll() without its structure: revents, 0 or a negative errno */
+int poll_once(int fd, short events, int timeout_ms);
+/* Have system calls that sleep for longer fail with EINTR */
+void limit_begin(unsigned int ms);
+void limit_end(void);
+
+/* What /proc and debugfs say */
+int fdinfo_get(int fd, const char *key, char *value, size_t len);
+long fdinfo_count(int fd);
+int fd_link(int fd, char *text, size_t len);
+int fd_total(void);
+int fd_lowest(void);
+bool bufinfo_readable(void);
+int bufinfo_lines(ino_t ino);
+bool kernel_before(unsigned int major, unsigned int minor);
+
+/* Other processes and other memory */
+int in_process(void (*function)(void *data), void *data);
+int pass_fd(int fd);
+int send_fd(int sock, int fd);
+int receive_fd(int sock);
+int run_probe(int fd);
+void *edge_of_memory(size_t readable);
+void sleep_ms(unsigned int ms);
+long long now_ms(void);
+
+#endif

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: hold an exporter, and the core below it, against what
+ * user space may rely on. Runs the checks and prints KTAP.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "conformance.h"
+
+/* Exit statuses of a check's process, and two of the program itself */
+enum status {
+	STATUS_PASSED,
+	STATUS_FAILED,
+	STATUS_USAGE,
+	STATUS_SKIPPED = 4,
+};
+
+/* Topics in the order in which they are run */
+static const char * const topics[] = {
+	"fd", "info", "ioctl", "mmap", "sync", "name", "sync_file", "poll",
+	"memory", "parallel",
+};
+
+#define MAX_XFAILS	32
+
+static struct check *checks;
+static const char *xfails[MAX_XFAILS];
+static unsigned int xfail_count;
+static bool verbose;
+static unsigned int time_limit = 60;
+
+/*
+ * Verdicts, in the process of a check. Its remarks go to the runner by a pipe,
+ * one write each, as threads and children write there as well.
+ */
+
+static int report_fd = -1;
+static bool check_failed;
+
+static void report(char kind, const char *format, va_list args)
+{
+	char line[512];
+	int n;
+
+	line[0] = kind;
+	n = vsnprintf(line + 1, sizeof(line) - 2, format, args);
+	if (n < 0)
+		return;
+	n = strlen(line);
+	line[n] = '\n';
+	if (write(report_fd, line, n + 1) != n + 1)
+		_exit(STATUS_FAILED);
+}
+
+bool has_failed(void)
+{
+	return __atomic_load_n(&check_failed, __ATOMIC_RELAXED);
+}
+
+void failed(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report('F', format, args);
+	va_end(args);
+	__atomic_store_n(&check_failed, true, __ATOMIC_RELAXED);
+}
+
+void stop(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report('F', format, args);
+	va_end(args);
+	_exit(STATUS_FAILED);
+}
+
+void skip(const char *format, ...)
+{
+	va_list args;
+
+	/* What was found up to here is not forgotten. */
+	if (has_failed())
+		_exit(STATUS_FAILED);
+	va_start(args, format);
+	report('S', format, args);
+	va_end(args);
+	_exit(STATUS_SKIPPED);
+}
+
+static void expect_verdict(int got, int err, const char *format, va_list args)
+{
+	char what[256];
+
+	if (got == err)
+		return;
+	vsnprintf(what, sizeof(what), format, args);
+	if (!err)
+		failed("%s: fails with %s", what, errno_name(got));
+	else if (!got)
+		failed("%s: succeeds, should fail with %s", what, errno_name(err));
+	else
+		failed("%s: fails with %s, should fail with %s", what, errno_name(got),
+		       errno_name(err));
+}
+
+void expect_errno(long ret, int err, const char *format, ...)
+{
+	int got = ret < 0 ? errno : 0;
+	va_list args;
+
+	va_start(args, format);
+	expect_verdict(got, err, format, args);
+	va_end(args);
+}
+
+void expect_result(long ret, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	expect_verdict(ret < 0 ? -ret : 0, err, format, args);
+	va_end(args);
+}
+
+/*
+ * The list of checks
+ */
+
+static int topic_rank(const struct check *check)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(topics); i++)
+		if (!strcmp(topics[i], check->topic))
+			break;
+	return i;
+}
+
+/* Constructors run in no order that the language promises: sort here. */
+void check_register(struct check *check)
+{
+	struct check **link = &checks;
+	int rank = topic_rank(check);
+
+	while (*link && (topic_rank(*link) < rank ||
+			 (topic_rank(*link) == rank && (*link)->line < check->line)))
+		link = &(*link)->next;
+	check->next = *link;
+	*link = check;
+}
+
+/* As comments of KTAP, whatever lines the text has */
+static void print_text(const char *text)
+{
+	size_t len;
+
+	while (*text) {
+		len = strcspn(text, "\n");
+		printf("#   %.*s\n", (int)len, text);
+		text += len + (text[len] != '\0');
+	}
+}
+
+/*
+ * What a check needs
+ */
+
+static const struct {
+	enum need need;
+	const char *reason;
+} lacks[] = {
+	{ NEED_ALLOC, "needs further buffers, and --fd gives just one" },
+	{ NEED_SIZES, "needs buffers of a chosen size, which this exporter does not make" },
+	{ NEED_ODD_SIZES, "needs sizes of no whole pages, which this exporter refuses" },
+	{ NEED_ACCMODE, "needs read-only descriptors, which this exporter does not give" },
+	{ NEED_FRESH, "the memory is not this exporter's own: the caller supplies it" },
+};
+
+static void need_of_exporter(unsigned int missing)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lacks); i++)
+		if (missing & lacks[i].need)
+			skip("%s", lacks[i].reason);
+}
+
+/* The exporters that we know all have maps, so only --fd may lack them. */
+static void need_maps(struct test *t, unsigned int needs)
+{
+	if (inherited_fd < 0)
+		return;
+	if (!map_try(t->fd, t->page, PROT_READ, MAP_SHARED, 0))
+		skip("this buffer cannot be mapped: %s", errno_name(errno));
+	if (needs & NEED_WRITE &&
+	    !map_try(t->fd, t->page, PROT_READ | PROT_WRITE, MAP_SHARED, 0))
+		skip("this descriptor cannot be mapped for writing: %s", errno_name(errno));
+}
+
+static void need_sync_files(struct test *t)
+{
+	int fd = buffer_export(t->fd, DMA_BUF_SYNC_READ);
+
+	if (fd >= 0)
+		close(fd);
+	if (fd != -ENOTTY)
+		return;
+	if (kernel_before(6, 0))
+		skip("kernels before 6.0 have no sync_files of buffers");
+	/* DRM selects sync_files, so where it is they are. */
+	if (!access("/sys/class/drm", F_OK) || !access("/sys/kernel/debug/sync", F_OK))
+		stop("the kernel has sync_files, and EXPORT_SYNC_FILE fails with ENOTTY");
+	skip("needs a kernel with CONFIG_SYNC_FILE");
+}
+
+static void provide(struct test *t, const struct check *check)
+{
+	unsigned int needs = check->needs;
+	struct stat st;
+
+	if (needs & (NEED_SIZES | NEED_ODD_SIZES | NEED_ACCMODE | NEED_FRESH))
+		needs |= NEED_ALLOC;
+	if (needs & NEED_WRITE)
+		needs |= NEED_MMAP;
+	if (needs & NEED_SW_SYNC)
+		needs |= NEED_SYNC_FILE;
+	need_of_exporter(needs & ~t->exporter->gives & NEED_OF_EXPORTER);
+
+	t->page = getpagesize();
+	if (inherited_fd >= 0) {
+		t->fd = inherited_fd;
+		require(!fstat(t->fd, &st), "fstat() fails: %s", errno_name(errno));
+		t->size = st.st_size;
+	} else {
+		t->size = BUFFER_PAGES * t->page;
+		t->fd = buffer_new(t, &t->size);
+	}
+
+	if (needs & NEED_MMAP)
+		need_maps(t, needs);
+	if (needs & NEED_SYNC_FILE)
+		need_sync_files(t);
+	if (needs & NEED_SW_SYNC) {
+		t->timeline = timeline_open();
+		if (t->timeline < 0)
+			skip("needs /sys/kernel/debug/sync/sw_sync (%s): root and CONFIG_SW_SYNC",
+			     errno_name(-t->timeline));
+	}
+	if (needs & NEED_BUFINFO && !bufinfo_readable())
+		skip("needs to read debugfs's dma_buf/bufinfo: root and CONFIG_DEBUG_FS");
+}
+
+/*
+ * Running them
+ */
+
+/* What came from a check: its remarks, and why it was skipped */
+struct outcome {
+	enum status status;
+	char remarks[8192];
+	size_t len;
+	char why[512];
+};
+
+static _Noreturn void check_main(const struct check *check, const struct exporter *exporter,
+				 int pipe_fd)
+{
+	struct rlimit no_core = {};
+	struct test t = {
+		.exporter = exporter,
+		.fd = -1,
+		.timeline = -1,
+	};
+
+	/* A group of its own, so that nothing which it starts outlives it. */
+	setpgid(0, 0);
+	setrlimit(RLIMIT_CORE, &no_core);
+	report_fd = pipe_fd;
+	provide(&t, check);
+	check->run(&t);
+	_exit(has_failed() ? STATUS_FAILED : STATUS_PASSED);
+}
+
+/* Not reaped: the number stays that of the process's group. */
+static bool is_over(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+/*
+ * Reads till the check's process is over; false if the time is over before. A
+ * child that it left behind has the pipe open still, so its end does not tell.
+ */
+static bool follow(pid_t pid, int pipe_fd, struct outcome *outcome)
+{
+	long long end = now_ms() + time_limit * 1000LL;
+	size_t room;
+	ssize_t n;
+	bool over;
+
+	for (;;) {
+		if (now_ms() > end)
+			return false;
+		over = is_over(pid);
+		if (poll_once(pipe_fd, POLLIN, over ? 0 : 200) <= 0) {
+			if (over)
+				return true;
+			continue;
+		}
+		room = sizeof(outcome->remarks) - 1 - outcome->len;
+		if (!room)
+			return true;
+		n = read(pipe_fd, outcome->remarks + outcome->len, room);
+		if (n <= 0)
+			return true;
+		outcome->len += n;
+	}
+}
+
+static void run_check(const struct check *check, const struct exporter *exporter,
+		      struct outcome *outcome)
+{
+	int pipe_fds[2], status = 0, i;
+	bool in_time;
+	pid_t pid;
+
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->status = STATUS_FAILED;
+	fflush(stdout);
+	pid = pipe2(pipe_fds, O_CLOEXEC) ? -1 : fork();
+	if (pid < 0) {
+		snprintf(outcome->why, sizeof(outcome->why), "no process: %s", strerror(errno));
+		return;
+	}
+	if (!pid) {
+		close(pipe_fds[0]);
+		check_main(check, exporter, pipe_fds[1]);
+	}
+	setpgid(pid, pid);
+	close(pipe_fds[1]);
+	in_time = follow(pid, pipe_fds[0], outcome);
+	if (!in_time || outcome->len == sizeof(outcome->remarks) - 1)
+		kill(-pid, SIGKILL);
+	/* In the kernel not even SIGKILL may reach it: do not wait for ever. */
+	for (i = 0; i < 100 && !is_over(pid); i++)
+		sleep_ms(50);
+	/* It may have left a child behind. */
+	kill(-pid, SIGKILL);
+	waitpid(pid, &status, WNOHANG);
+	close(pipe_fds[0]);
+
+	if (i == 100)
+		snprintf(outcome->why, sizeof(outcome->why), "no end, and it cannot be killed");
+	else if (!in_time)
+		snprintf(outcome->why, sizeof(outcome->why), "no end within %u s", time_limit);
+	else if (WIFSIGNALED(status))
+		snprintf(outcome->why, sizeof(outcome->why), "killed by signal %d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		outcome->status = WEXITSTATUS(status);
+}
+
+static bool selected(const struct check *check, const char *pattern)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s.%s", check->topic, check->name);
+	return !pattern || !fnmatch(pattern, name, 0);
+}
+
+static bool fails_as_known(const struct check *check)
+{
+	unsigned int i;
+
+	for (i = 0; i < xfail_count; i++)
+		if (selected(check, xfails[i]))
+			return true;
+	return false;
+}
+
+/* What is counted at the end */
+enum verdict {
+	PASSED,
+	FAILED,
+	SKIPPED,
+	XFAILED,
+};
+
+static enum verdict judge(const struct check *check, struct outcome *outcome)
+{
+	bool known = fails_as_known(check);
+
+	if (outcome->status == STATUS_SKIPPED)
+		return SKIPPED;
+	if (outcome->status != STATUS_PASSED)
+		return known ? XFAILED : FAILED;
+	if (!known)
+		return PASSED;
+	/* Whoever said so wants to know that it is mended. */
+	snprintf(outcome->why, sizeof(outcome->why), "a pass, and --expect-failure names it");
+	return FAILED;
+}
+
+static void print_outcome(const struct check *check, struct outcome *outcome,
+			  enum verdict verdict, unsigned int number)
+{
+	const char *reason = "no reason given";
+	char *line, *next;
+
+	if (verdict == FAILED || verbose) {
+		printf("# %s.%s\n", check->topic, check->name);
+		print_text(check->rule);
+	}
+	for (line = outcome->remarks; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		if (*line == 'S')
+			reason = line + 1;
+		else
+			printf("# seen: %s\n", line + 1);
+	}
+	if (*outcome->why)
+		printf("# seen: %s\n", outcome->why);
+	if (verdict == FAILED && check->older)
+		print_text(check->older);
+	printf("%sok %u %s.%s", verdict == FAILED ? "not " : "", number, check->topic,
+	       check->name);
+	if (verdict == SKIPPED)
+		printf(" # SKIP %s", reason);
+	else if (verdict == XFAILED)
+		printf(" # XFAIL as --expect-failure says");
+	putchar('\n');
+}
+
+static unsigned int count_checks(const char *pattern)
+{
+	const struct check *check;
+	unsigned int count = 0;
+
+	for (check = checks; check; check = check->next)
+		count += selected(check, pattern);
+	return count;
+}
+
+static enum status run_all(const struct exporter *exporter, const char *argument,
+			   const char *pattern)
+{
+	static struct outcome outcome;
+	unsigned int counts[XFAILED + 1] = {}, number = 0;
+	const struct check *check;
+	enum verdict verdict;
+	struct utsname name;
+
+	printf("KTAP version 1\n");
+	if (!uname(&name))
+		printf("# %s %s, --%s%s%s\n", name.sysname, name.release, exporter->option,
+		       argument ? " " : "", argument ? argument : "");
+	printf("1..%u\n", count_checks(pattern));
+	for (check = checks; check; check = check->next) {
+		if (!selected(check, pattern))
+			continue;
+		run_check(check, exporter, &outcome);
+		verdict = judge(check, &outcome);
+		counts[verdict]++;
+		print_outcome(check, &outcome, verdict, ++number);
+	}
+	printf("# Totals: pass:%u fail:%u xfail:%u skip:%u\n", counts[PASSED], counts[FAILED],
+	       counts[XFAILED], counts[SKIPPED]);
+	return counts[FAILED] ? STATUS_FAILED : STATUS_PASSED;
+}
+
+static void list_checks(const char *pattern)
+{
+	const struct check *check;
+
+	for (check = checks; check; check = check->next) {
+		if (!selected(check, pattern))
+			continue;
+		printf("%s.%s\n", check->topic, check->name);
+		print_text(check->rule);
+		if (check->older)
+			print_text(check->older);
+	}
+	printf("%u checks\n", count_checks(pattern));
+}
+
+/*
+ * The command line
+ */
+
+static void print_help(void)
+{
+	char option[32];
+	unsigned int i;
+
+	printf("usage: dmabuf-conformance [OPTIONS] EXPORTER\n"
+	       "       dmabuf-conformance --list\n\n"
+	       "Holds the buffers of an exporter, and the kernel's dma-buf core, against what\n"
+	       "user space may rely on. Prints KTAP; each failure comes with the rule.\n\n"
+	       "EXPORTER is one of\n");
+	for (i = 0; i < exporter_count; i++) {
+		snprintf(option, sizeof(option), "--%s %s", exporters[i].option,
+			 exporters[i].argument ? exporters[i].argument : "");
+		printf("  %-18s %s\n", option, exporters[i].help);
+	}
+	printf("\nOPTIONS are\n"
+	       "  -c, --check GLOB   only the checks whose name fits, like 'mmap.*'\n"
+	       "  -l, --list         print the checks and their rules, run none\n"
+	       "  -x, --expect-failure GLOB\n"
+	       "                     these are known to fail, and it is a failure if they do not\n"
+	       "  -t, --timeout S    seconds that one check may take (%u)\n"
+	       "  -v, --verbose      print each check's rule, not only of those that fail\n"
+	       "  -h, --help         print this\n\n"
+	       "Exit status: 0 no check failed, 1 one did, 2 the command line is wrong or the\n"
+	       "exporter cannot be had.\n", time_limit);
+}
+
+static enum status usage(const char *what)
+{
+	fprintf(stderr, "dmabuf-conformance: %s\n    see dmabuf-conformance --help\n", what);
+	return STATUS_USAGE;
+}
+
+/* For run_probe(): does this descriptor come through exec? */
+static int probe(const char *number)
+{
+	return fcntl(atoi(number), F_GETFD) >= 0;
+}
+
+static bool parse_seconds(const char *text, unsigned int *seconds)
+{
+	unsigned long value;
+	char *end;
+
+	value = strtoul(text, &end, 10);
+	if (end == text || *end || *text == '-' || !value || value > 3600)
+		return false;
+	*seconds = value;
+	return true;
+}
+
+/* Long options beyond these are exporters, by their place in the table. */
+#define FIRST_EXPORTER	0x100
+#define MAX_OPTIONS	32
+
+static const struct option common_options[] = {
+	{ "check",	required_argument,	NULL, 'c' },
+	{ "list",	no_argument,		NULL, 'l' },
+	{ "expect-failure", required_argument,	NULL, 'x' },
+	{ "timeout",	required_argument,	NULL, 't' },
+	{ "verbose",	no_argument,		NULL, 'v' },
+	{ "help",	no_argument,		NULL, 'h' },
+};
+
+int main(int argc, char **argv)
+{
+	struct option options[MAX_OPTIONS] = {};
+	const struct exporter *exporter = NULL;
+	const char *argument = NULL, *pattern = NULL;
+	bool list = false;
+	unsigned int i;
+	int c;
+
+	if (argc == 3 && !strcmp(argv[1], "--probe"))
+		return probe(argv[2]);
+
+	memcpy(options, common_options, sizeof(common_options));
+	for (i = 0; i < exporter_count; i++)
+		options[ARRAY_SIZE(common_options) + i] = (struct option){
+			.name = exporters[i].option,
+			.has_arg = exporters[i].argument ? required_argument : no_argument,
+			.val = FIRST_EXPORTER + i,
+		};
+
+	while ((c = getopt_long(argc, argv, "c:lx:t:vh", options, NULL)) >= 0) {
+		switch (c) {
+		case 'c':
+			pattern = optarg;
+			break;
+		case 'l':
+			list = true;
+			break;
+		case 'x':
+			if (!count_checks(optarg))
+				return usage("--expect-failure names no check; --list names them");
+			if (xfail_count == MAX_XFAILS)
+				return usage("--expect-failure is given too often");
+			xfails[xfail_count++] = optarg;
+			break;
+		case 't':
+			if (!parse_seconds(optarg, &time_limit))
+				return usage("--timeout wants 1 to 3600 seconds");
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'h':
+			print_help();
+			return STATUS_PASSED;
+		case '?':
+			return usage("the command line is wrong");
+		default:
+			if (exporter)
+				return usage("one exporter at a time");
+			exporter = &exporters[c - FIRST_EXPORTER];
+			argument = optarg;
+		}
+	}
+	if (optind < argc)
+		return usage("words that are no options are not understood");
+	if (!count_checks(pattern))
+		return usage("no check has such a name; --list names them");
+	if (list) {
+		list_checks(pattern);
+		return STATUS_PASSED;
+	}
+	if (!exporter)
+		return usage("no exporter is named");
+
+	/* Poll on a pipe, not a signal, tells when a check is over. */
+	signal(SIGPIPE, SIG_IGN);
+	if (exporter->open(argument))
+		return STATUS_USAGE;
+	return run_all(exporter, argument, pattern);
+}

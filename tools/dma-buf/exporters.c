@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: where buffers come from.
+ *
+ * No library is used, so that the program can be linked statically and put
+ * into any initramfs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <linux/dma-heap.h>
+#include <linux/magic.h>
+#include <linux/udmabuf.h>
+#include <linux/videodev2.h>
+
+/* Distributions leave DRM's headers to libdrm, or do not. */
+#ifdef HAVE_DRM
+#include <drm/drm.h>
+#elif defined(HAVE_LIBDRM)
+#include <libdrm/drm.h>
+#endif
+
+#include "conformance.h"
+
+#ifndef DMA_BUF_MAGIC
+#define DMA_BUF_MAGIC	0x444d4142
+#endif
+
+int inherited_fd = -1;
+
+/* One exporter is open in a run; what it keeps is kept here. */
+static int device = -1;
+static char device_path[128];
+static enum v4l2_buf_type v4l2_type;
+
+static int result(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = getpagesize();
+
+	return (size + page - 1) / page * page;
+}
+
+static int complain(int err, const char *what, const char *hint)
+{
+	fprintf(stderr, "dmabuf-conformance: %s", what);
+	if (err)
+		fprintf(stderr, ": %s", strerror(err));
+	fprintf(stderr, "\n");
+	if (hint)
+		fprintf(stderr, "    %s\n", hint);
+	return err ? -err : -EINVAL;
+}
+
+static int open_device(const char *path, int mode, const char *hint)
+{
+	char what[192];
+
+	snprintf(device_path, sizeof(device_path), "%s", path);
+	device = open(path, mode | O_CLOEXEC);
+	if (device >= 0)
+		return 0;
+	snprintf(what, sizeof(what), "cannot open %s", path);
+	return complain(errno, what, errno == EACCES || errno == EPERM ?
+			"your user may not; see the device's group, or be root" : hint);
+}
+
+/* The device is there, but does not do what a check needs from the start. */
+static int unfit(int err, const char *why, const char *hint)
+{
+	char what[256];
+
+	snprintf(what, sizeof(what), "%s %s", device_path, why);
+	return complain(err, what, hint);
+}
+
+/*
+ * DMA-BUF heaps
+ */
+
+static int heap_open(const char *name)
+{
+	char path[128];
+
+	if (!*name || strchr(name, '/'))
+		return complain(0, "--heap wants a heap's name, not a path",
+				"see ls /dev/dma_heap");
+	snprintf(path, sizeof(path), "/dev/dma_heap/%s", name);
+	return open_device(path, O_RDONLY,
+			   "see ls /dev/dma_heap; the kernel needs CONFIG_DMABUF_HEAPS");
+}
+
+static int heap_alloc(size_t *size, int flags)
+{
+	struct dma_heap_allocation_data data = {
+		.len = *size,
+		.fd_flags = flags,
+	};
+
+	if (ioctl(device, DMA_HEAP_IOCTL_ALLOC, &data))
+		return -errno;
+	*size = whole_pages(*size);
+	return data.fd;
+}
+
+/*
+ * udmabuf: the memory is that of a memfd, which the buffer holds
+ */
+
+static int udmabuf_open(const char *unused)
+{
+	(void)unused;
+	return open_device("/dev/udmabuf", O_RDWR,
+			   "the kernel needs CONFIG_UDMABUF, and maybe: modprobe udmabuf");
+}
+
+static int udmabuf_alloc(size_t *size, int flags)
+{
+	struct udmabuf_create create = {
+		.flags = flags & O_CLOEXEC ? UDMABUF_FLAGS_CLOEXEC : 0,
+		.size = *size,
+	};
+	int memfd, fd;
+
+	memfd = memfd_create("dmabuf-conformance", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0)
+		return -errno;
+
+	create.memfd = memfd;
+	if (ftruncate(memfd, *size) || fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		fd = -errno;
+	else
+		fd = result(ioctl(device, UDMABUF_CREATE, &create));
+	close(memfd);
+	return fd;
+}
+
+/*
+ * DRM: dumb buffers, exported with PRIME
+ */
+
+#if defined(HAVE_DRM) || defined(HAVE_LIBDRM)
+/* A line of 32-bit pixels that fills a page of 4k, and as many lines as needed */
+static int drm_alloc(size_t *size, int flags)
+{
+	struct drm_mode_create_dumb dumb = {
+		.width = 1024,
+		.height = (*size + 4095) / 4096,
+		.bpp = 32,
+	};
+	struct drm_prime_handle prime = {};
+	struct drm_gem_close gem = {};
+	int err;
+
+	if (ioctl(device, DRM_IOCTL_MODE_CREATE_DUMB, &dumb))
+		return -errno;
+
+	prime.handle = dumb.handle;
+	if (flags & O_CLOEXEC)
+		prime.flags |= DRM_CLOEXEC;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		prime.flags |= DRM_RDWR;
+	err = result(ioctl(device, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime));
+
+	/* The handle holds the buffer as well: only the descriptor shall. */
+	gem.handle = dumb.handle;
+	ioctl(device, DRM_IOCTL_GEM_CLOSE, &gem);
+	*size = dumb.size;
+	return err ? err : prime.fd;
+}
+
+static int drm_open(const char *path)
+{
+	struct drm_get_cap prime = { .capability = DRM_CAP_PRIME };
+	size_t size = getpagesize();
+	int err, fd;
+
+	err = open_device(path, O_RDWR, "see ls /dev/dri; a card, not a render node");
+	if (err)
+		return err;
+	if (ioctl(device, DRM_IOCTL_GET_CAP, &prime))
+		return unfit(errno, "is not a DRM device", "see ls /dev/dri");
+	if (!(prime.value & DRM_PRIME_CAP_EXPORT))
+		return unfit(0, "exports no buffers (PRIME)", NULL);
+
+	/* Tried, as drivers without a screen do not tell whether they can. */
+	fd = drm_alloc(&size, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return unfit(-fd, "makes no dumb buffers",
+			     "name a card that drives a screen, or vgem's");
+	close(fd);
+	return 0;
+}
+#else
+static int drm_open(const char *path)
+{
+	(void)path;
+	return complain(0, "this program was built where DRM's headers are missing",
+			"install libdrm-dev, or build with KHDR_INCLUDES, and build it again");
+}
+
+static int drm_alloc(size_t *size, int flags)
+{
+	(void)size;
+	(void)flags;
+	return -ENODEV;
+}
+#endif
+
+/*
+ * V4L2: MMAP buffers, exported with EXPBUF
+ *
+ * A queue belongs to one opened file at a time, and ends with it; what was
+ * exported from it lives on. So each buffer is made with a file of its own.
+ */
+
+static pthread_mutex_t v4l2_queue = PTHREAD_MUTEX_INITIALIZER;
+
+/* Exports the only buffer of a new queue. */
+static int v4l2_export(int dev, size_t *size, int flags)
+{
+	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
+	struct v4l2_requestbuffers request = {
+		.count = 1,
+		.type = v4l2_type,
+		.memory = V4L2_MEMORY_MMAP,
+	};
+	struct v4l2_buffer buffer = {
+		.type = v4l2_type,
+		.memory = V4L2_MEMORY_MMAP,
+	};
+	struct v4l2_exportbuffer export = {
+		.type = v4l2_type,
+		.flags = flags & (O_CLOEXEC | O_ACCMODE),
+	};
+
+	if (V4L2_TYPE_IS_MULTIPLANAR(v4l2_type)) {
+		buffer.m.planes = planes;
+		buffer.length = VIDEO_MAX_PLANES;
+	}
+	if (ioctl(dev, VIDIOC_REQBUFS, &request) ||
+	    ioctl(dev, VIDIOC_QUERYBUF, &buffer) ||
+	    ioctl(dev, VIDIOC_EXPBUF, &export))
+		return -errno;
+
+	*size = whole_pages(V4L2_TYPE_IS_MULTIPLANAR(v4l2_type) ?
+			    planes[0].length : buffer.length);
+	return export.fd;
+}
+
+static int v4l2_alloc(size_t *size, int flags)
+{
+	int dev, fd;
+
+	pthread_mutex_lock(&v4l2_queue);
+	dev = open(device_path, O_RDWR | O_CLOEXEC);
+	if (dev < 0) {
+		fd = -errno;
+	} else {
+		fd = v4l2_export(dev, size, flags);
+		close(dev);
+	}
+	pthread_mutex_unlock(&v4l2_queue);
+	return fd;
+}
+
+static int v4l2_open(const char *path)
+{
+	struct v4l2_capability cap = {};
+	size_t size;
+	__u32 caps;
+	int err, fd;
+
+	err = open_device(path, O_RDWR, "see ls /dev/video*");
+	if (err)
+		return err;
+	if (ioctl(device, VIDIOC_QUERYCAP, &cap))
+		return unfit(errno, "is not a V4L2 device", "see ls /dev/video*");
+	close(device);
+	device = -1;
+
+	caps = cap.capabilities & V4L2_CAP_DEVICE_CAPS ? cap.device_caps : cap.capabilities;
+	if (!(caps & V4L2_CAP_STREAMING))
+		return unfit(0, "has no streaming I/O, so no buffers to export", NULL);
+	if (caps & V4L2_CAP_VIDEO_CAPTURE)
+		v4l2_type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+	else if (caps & (V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_VIDEO_M2M_MPLANE))
+		v4l2_type = V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
+	else if (caps & (V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_VIDEO_M2M))
+		v4l2_type = V4L2_BUF_TYPE_VIDEO_OUTPUT;
+	else if (caps & V4L2_CAP_VIDEO_OUTPUT_MPLANE)
+		v4l2_type = V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE;
+	else
+		return unfit(0, "is not a video device",
+			     "name one that captures or puts out video");
+
+	fd = v4l2_alloc(&size, O_RDWR | O_CLOEXEC);
+	if (fd == -EBUSY)
+		return unfit(EBUSY, "cannot give a buffer", "end the program that streams from it");
+	if (fd < 0)
+		return unfit(-fd, "cannot give a buffer (REQBUFS and EXPBUF with MMAP)", NULL);
+	close(fd);
+	return 0;
+}
+
+/*
+ * A descriptor that the program's starter opened
+ */
+
+static int fd_open(const char *text)
+{
+	struct statfs fs;
+	char what[128];
+	char *end;
+	long fd;
+
+	fd = strtol(text, &end, 10);
+	if (end == text || *end || fd < 0 || fd > 0x7fffffff)
+		return complain(0, "--fd wants the number of a descriptor", NULL);
+	if (fcntl(fd, F_GETFD) < 0) {
+		snprintf(what, sizeof(what), "descriptor %ld is not open", fd);
+		return complain(errno, what, "have the program's starter leave it open over exec");
+	}
+	if (fstatfs(fd, &fs)) {
+		snprintf(what, sizeof(what), "descriptor %ld cannot be asked what it is", fd);
+		return complain(errno, what, NULL);
+	}
+	if (fs.f_type != DMA_BUF_MAGIC) {
+		snprintf(what, sizeof(what),
+			 "descriptor %ld is no dma-buf: its file system is %#lx, not %#x",
+			 fd, (unsigned long)fs.f_type, DMA_BUF_MAGIC);
+		return complain(0, what, NULL);
+	}
+	inherited_fd = fd;
+	return 0;
+}
+
+const struct exporter exporters[] = {
+	{
+		.option = "heap",
+		.argument = "NAME",
+		.help = "buffers of /dev/dma_heap/NAME",
+		.gives = NEED_ALLOC | NEED_SIZES | NEED_ODD_SIZES | NEED_ACCMODE | NEED_FRESH,
+		.open = heap_open,
+		.alloc = heap_alloc,
+	}, {
+		.option = "udmabuf",
+		.help = "buffers that /dev/udmabuf makes of a memfd",
+		.gives = NEED_ALLOC | NEED_SIZES,
+		.open = udmabuf_open,
+		.alloc = udmabuf_alloc,
+	}, {
+		.option = "drm",
+		.argument = "DEVICE",
+		.help = "dumb buffers of a DRM card (/dev/dri/cardN)",
+		.gives = NEED_ALLOC | NEED_SIZES | NEED_ODD_SIZES | NEED_ACCMODE | NEED_FRESH,
+		.open = drm_open,
+		.alloc = drm_alloc,
+	}, {
+		.option = "v4l2",
+		.argument = "DEVICE",
+		.help = "buffers of a video device (/dev/videoN), in its present format",
+		.gives = NEED_ALLOC | NEED_ACCMODE | NEED_FRESH,
+		.open = v4l2_open,
+		.alloc = v4l2_alloc,
+	}, {
+		.option = "fd",
+		.argument = "N",
+		.help = "the buffer that the starter left open as descriptor N; it is written to",
+		.open = fd_open,
+	},
+};
+
+const unsigned int exporter_count = ARRAY_SIZE(exporters);
