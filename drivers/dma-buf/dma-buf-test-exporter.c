@@ -31,6 +31,13 @@
 
 #include "dma-buf-test-device-internal.h"
 
+/*
+ * Caches are begin's and end's business here. Besides, DMA debugging complains of
+ * memory that is mapped twice if a map is to look after them, and any number of
+ * importers may do that.
+ */
+#define TDEV_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 /**
  * struct tdev_rule - how a hook differs from its usual self
  * @error: to return, or 0
@@ -418,7 +425,7 @@ static struct sg_table *tdev_sgt_map(struct tdev_exporter *exporter,
 	if (IS_ERR(sgt))
 		return sgt;
 
-	ret = dma_map_sgtable(attach->dev, sgt, dir, 0);
+	ret = dma_map_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
 	if (ret)
 		goto free;
 	ret = tdev_rule_async(exporter, attach->dmabuf, rule, false);
@@ -427,7 +434,7 @@ static struct sg_table *tdev_sgt_map(struct tdev_exporter *exporter,
 	return sgt;
 
 unmap:
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
 free:
 	sg_free_table(sgt);
 	kfree(sgt);
@@ -464,7 +471,7 @@ static void tdev_hook_unmap(struct dma_buf_attachment *attach,
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNMAP, false, &rule);
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
 	sg_free_table(sgt);
 	kfree(sgt);
 	tdev_hook_end(exporter, DMA_BUF_TEST_OP_UNMAP, attach, dir, 0,
@@ -555,7 +562,8 @@ static int tdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	int ret;
 
 	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_MMAP, false, &rule);
-	if (!ret && !(vma->vm_flags & VM_SHARED))
+	/* VM_SHARED is taken away from maps of read-only descriptors. */
+	if (!ret && !(vma->vm_flags & VM_MAYSHARE))
 		ret = -EINVAL;
 	if (!ret) {
 		/*
