@@ -2,13 +2,18 @@
 # Entry points only; each is a script of harness/ of its own.
 
 V ?= 6.12
-export V KDIR FRAMES KERNELS
+export V KDIR FRAMES KERNELS SKIP
 
 help:
 	@echo 'make run          show the core at work: camera frames on a display in a'
 	@echo '                  virtual machine; picture in build/run/frame.png'
 	@echo 'make check        build two kernels with the core, run every test on them'
+	@echo 'make check-race   run the tests on a kernel that looks for data races (KCSAN)'
+	@echo 'make coverage     which lines and branches of the core do the tests reach?'
+	@echo 'make mutate       break the core in many ways: does its KUnit suite notice?'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
+	@echo 'make users        compile every driver that uses dma-buf with our header and'
+	@echo '                  the stock one, and compare the warnings'
 	@echo 'make v4l2-expect  make the list again of what v4l2-compliance says on the'
 	@echo '                  stock core'
 	@echo 'make clean        remove build/'
@@ -18,14 +23,15 @@ help:
 	@echo '                  linux-source-$$V'
 	@echo 'FRAMES=N          how many frames make run shows (300)'
 	@echo 'KERNELS=plain     have make check build and boot just one of its kernels'
+	@echo 'SKIP=N            accesses between two that make check-race watches (500)'
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run check lint v4l2-expect:
+run check check-race coverage lint mutate users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run check lint v4l2-expect clean
+.PHONY: help run check check-race coverage lint mutate users v4l2-expect clean
