@@ -11,6 +11,7 @@ help:
 	@echo 'make check-race   run the tests on a kernel that looks for data races (KCSAN)'
 	@echo 'make coverage     which lines and branches of the core do the tests reach?'
 	@echo 'make mutate       break the core in many ways: does its KUnit suite notice?'
+	@echo 'make compare      the same tests on the stock core and on ours, side by side'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
 	@echo 'make users        compile every driver that uses dma-buf with our header and'
 	@echo '                  the stock one, and compare the warnings'
@@ -27,11 +28,11 @@ help:
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run check check-race coverage lint mutate users v4l2-expect:
+run check check-race compare coverage lint mutate users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run check check-race coverage lint mutate users v4l2-expect clean
+.PHONY: help run check check-race compare coverage lint mutate users v4l2-expect clean
