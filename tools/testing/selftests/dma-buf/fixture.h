@@ -22,6 +22,7 @@
 	FIXTURE_VARIANT_ADD(type, system_heap) { SYSTEM_HEAP };		\
 	FIXTURE_VARIANT_ADD(type, vgem) { VGEM };			\
 	FIXTURE_VARIANT_ADD(type, vivid) { VIVID };			\
+	FIXTURE_VARIANT_ADD(type, mock) { MOCK };			\
 	struct _fixture_variant_##type
 
 #define EVERY_EXPORTER(type)						\

@@ -38,6 +38,10 @@ FIXTURE_VARIANT_ADD(import, vivid) {
 	.exporter = VIVID,
 };
 
+FIXTURE_VARIANT_ADD(import, mock) {
+	.exporter = MOCK,
+};
+
 FIXTURE_SETUP(import)
 {
 	self->drm = need_vgem(_metadata);

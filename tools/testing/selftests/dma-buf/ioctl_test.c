@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/time.h>
 
 #include "fixture.h"
 
@@ -331,21 +329,6 @@ TEST_F(ioctl, export_close_on_exec)
 	close(fence);
 }
 
-TEST_F(ioctl, export_no_fd_left)
-{
-	struct rlimit old, none;
-	int free_fd = lowest_free_fd();
-
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
-	none = old;
-	none.rlim_cur = free_fd;
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
-	EXPECT_EQ(-EMFILE, buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW));
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
-	EXPECT_EQ(free_fd, lowest_free_fd());
-	EXPECT_EQ(1, fdinfo_count(self->fd));
-}
-
 /*
  * DMA_BUF_IOCTL_IMPORT_SYNC_FILE
  */
@@ -500,25 +483,14 @@ FIXTURE_TEARDOWN(sync_wait)
 	close(self->fd);
 }
 
-static void on_alarm(int sig)
-{
-}
-
 /* Calls SYNC and lets a signal come again and again till it returns. */
 static int sync_interrupted(int fd, __u64 flags)
 {
-	const struct itimerval often = {
-		.it_value.tv_usec = 20000,
-		.it_interval.tv_usec = 20000,
-	};
-	const struct itimerval off = {};
-	struct sigaction sa = { .sa_handler = on_alarm };	/* no SA_RESTART */
 	int err;
 
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+	signals_begin();
 	err = buf_sync(fd, flags);
-	setitimer(ITIMER_REAL, &off, NULL);
+	signals_end();
 	return err;
 }
 

@@ -393,7 +393,7 @@ TEST_F(map, dies_with_process)
 }
 
 /*
- * An offset that lands on the right page. The other two exporters always map
+ * An offset that lands on the right page. The other exporters always map
  * from their buffer's start, as far as their drivers go.
  */
 
@@ -413,6 +413,10 @@ FIXTURE_VARIANT_ADD(offset, system_heap) {
 
 FIXTURE_VARIANT_ADD(offset, udmabuf) {
 	.exporter = UDMABUF,
+};
+
+FIXTURE_VARIANT_ADD(offset, mock) {
+	.exporter = MOCK,
 };
 
 FIXTURE_SETUP(offset)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <drm/drm.h>
 #include <linux/dma-heap.h>
 #include <linux/sync_file.h>
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
 
+#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
 #include "util.h"
 
 static int result(int ret)
@@ -214,6 +217,17 @@ static int udmabuf_export(int dev, int memfd, size_t size, int flags)
 	return result(ioctl(dev, UDMABUF_CREATE, &arg));
 }
 
+static int mock_export(int dev, size_t size, int flags)
+{
+	struct dma_buf_test_create arg = {
+		.size = sizeof(arg),
+		.length = size,
+		.fd_flags = flags,
+	};
+
+	return ioctl(dev, DMA_BUF_TEST_CREATE, &arg) ? -errno : arg.fd;
+}
+
 static int sealed_memfd(size_t size)
 {
 	int memfd = memfd_create("udmabuf-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -252,6 +266,9 @@ int source_open(struct source *source, enum exporter exporter, size_t size)
 	case VIVID:
 		source->dev = vivid_open();
 		break;
+	case MOCK:
+		source->dev = result(open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC));
+		break;
 	}
 	if (source->dev < 0)
 		return source->dev;
@@ -285,6 +302,8 @@ int source_export(struct source *source, int flags)
 		return vgem_export(source->dev, source->handle, flags);
 	case VIVID:
 		return vivid_export(source->dev, flags);
+	case MOCK:
+		return mock_export(source->dev, source->size, flags);
 	}
 	return -EINVAL;
 }
@@ -323,6 +342,7 @@ const char *exporter_exp_name(enum exporter exporter)
 		[UDMABUF] = "udmabuf",
 		[VGEM] = "drm",
 		[VIVID] = "videobuf2_vmalloc",
+		[MOCK] = "dma_buf_tdev",
 	};
 
 	return names[exporter];
@@ -336,6 +356,7 @@ const char *exporter_node(enum exporter exporter)
 		[UDMABUF] = "/dev/udmabuf",
 		[VGEM] = "a /dev/dri/card* of the vgem driver",
 		[VIVID] = "a capturing /dev/video* of the vivid driver",
+		[MOCK] = DMA_BUF_TEST_DEVICE,
 	};
 
 	return nodes[exporter];
@@ -659,6 +680,33 @@ long poller_switches(struct poller *poller)
 			break;
 	fclose(f);
 	return count;
+}
+
+/*
+ * Signals
+ */
+
+static void on_signal(int sig)
+{
+}
+
+void signals_begin(void)
+{
+	const struct itimerval often = {
+		.it_value.tv_usec = 20000,
+		.it_interval.tv_usec = 20000,
+	};
+	struct sigaction sa = { .sa_handler = on_signal };	/* no SA_RESTART */
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+void signals_end(void)
+{
+	const struct itimerval off = {};
+
+	setitimer(ITIMER_REAL, &off, NULL);
 }
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the dma-buf selftests share: buffers of four different exporters,
+ * What the dma-buf selftests share: buffers of different exporters,
  * software fences, and the views that the kernel gives of a buffer.
  *
  * Functions return a negative errno on failure, like the kernel's own.
@@ -31,6 +31,7 @@ enum exporter {
 	UDMABUF,
 	VGEM,
 	VIVID,
+	MOCK,
 };
 
 /* A device that buffers can be had from */
@@ -98,6 +99,10 @@ int poller_start(struct poller *poller, int fd, short events);
 int poller_join(struct poller *poller);
 bool poller_done(struct poller *poller);
 long poller_switches(struct poller *poller);
+
+/* A signal that comes again and again, and interrupts whatever waits */
+void signals_begin(void);
+void signals_end(void);
 
 /* The rest */
 int lowest_free_fd(void);
