@@ -182,7 +182,7 @@ static struct mock_object *choose(struct mock_object *objects, __u32 random)
 	return &objects[random % MOCK_OBJECTS];
 }
 
-static void mock_open(struct mock *m)
+static void session_open(struct mock *m)
 {
 	memset(m, 0, sizeof(*m));
 	m->fd = have & HAVE_MOCK ? open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC) : -1;
@@ -192,7 +192,7 @@ static void mock_open(struct mock *m)
 int op_mock_session(struct worker *w, const struct draw *d)
 {
 	close(w->mock.fd);
-	mock_open(&w->mock);
+	session_open(&w->mock);
 	return ALLOW(w, "open of the mock device", result(w->mock.fd));
 }
 
@@ -557,7 +557,7 @@ void devices_open(struct worker *w)
 {
 	w->drm[0] = have & HAVE_VGEM ? drm_open("vgem") : -1;
 	w->drm[1] = have & HAVE_VKMS ? drm_open("vkms") : -1;
-	mock_open(&w->mock);
+	session_open(&w->mock);
 }
 
 void devices_close(struct worker *w)

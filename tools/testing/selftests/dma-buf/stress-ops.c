@@ -1283,14 +1283,15 @@ static int op_sync_file(struct worker *w, const struct draw *d)
 }
 
 /*
- * The table. The weights make most of the operations quick ones: a fork costs
- * as much as a hundred of those.
+ * The table. The weights make most of the operations quick ones. What changes
+ * the process's maps has to interrupt every processor that runs a thread of it,
+ * and a fork costs as much as a hundred of the others.
  */
 const struct op ops[] = {
-	{ "create", 120, op_create },
+	{ "create", 100, op_create },
 	{ "heap-bad", 10, op_heap_bad, have_heap },
 	{ "udmabuf-bad", 10, op_udmabuf_bad, have_udmabuf },
-	{ "renew", 8, op_renew },
+	{ "renew", 3, op_renew },
 	{ "data", 60, op_data },
 	{ "close", 80, op_close },
 	{ "dup", 60, op_dup },
@@ -1302,12 +1303,12 @@ const struct op ops[] = {
 	{ "reopen", 30, op_reopen },
 	{ "path", 20, op_path },
 	{ "fork", 1, op_fork },
-	{ "mmap", 60, op_mmap },
-	{ "mmap-bad", 20, op_mmap_bad },
-	{ "touch", 80, op_touch },
-	{ "munmap", 30, op_munmap },
-	{ "mremap", 20, op_mremap },
-	{ "madvise", 20, op_madvise },
+	{ "mmap", 20, op_mmap },
+	{ "mmap-bad", 8, op_mmap_bad },
+	{ "touch", 60, op_touch },
+	{ "munmap", 10, op_munmap },
+	{ "mremap", 6, op_mremap },
+	{ "madvise", 8, op_madvise },
 	{ "sync", 80, op_sync },
 	{ "ioctl-bad", 80, op_ioctl_bad },
 	{ "set-name", 60, op_set_name },
@@ -1343,7 +1344,7 @@ const struct op ops[] = {
 	{ "mock-hold", 2, op_mock_hold, have_mock },
 	{ "mock-fence", 15, op_mock_fence, have_mock },
 	{ "mock-signal", 20, op_mock_signal, have_mock },
-	{ "mock-mmap", 10, op_mock_mmap, have_mock },
+	{ "mock-mmap", 4, op_mock_mmap, have_mock },
 	{ "mock-info", 20, op_mock_info, have_mock },
 	{ "mock-bad", 40, op_mock_bad, have_mock },
 };
