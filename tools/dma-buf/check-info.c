@@ -46,7 +46,7 @@ CONFORM(info, count, NEED_ALLOC,
 	long before = fdinfo_count(t->fd);
 	int other;
 
-	expect(before >= 1, "%ld references, and there is a descriptor", before);
+	expect(before == 1, "%ld, and there is one descriptor of a new buffer", before);
 	other = dup(t->fd);
 	expect(fdinfo_count(t->fd) == before + 1, "%ld with a duplicate, %ld before",
 	       fdinfo_count(t->fd), before);

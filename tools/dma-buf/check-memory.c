@@ -151,8 +151,9 @@ CONFORM(parallel, alloc, NEED_ALLOC,
 	"other's way: each buffer has its own number, and no descriptor is left.")
 {
 	static struct crew crew;
+	struct fd_state before = fd_state();
 	ino_t *inos = crew.inos[0];
-	int total = fd_total(), i, j, same = 0;
+	int i, j, same = 0;
 
 	crew.t = t;
 	run_crew(&crew, make_and_close);
@@ -160,7 +161,7 @@ CONFORM(parallel, alloc, NEED_ALLOC,
 		for (j = 0; j < i; j++)
 			same += inos[i] == inos[j];
 	expect(!same, "%d pairs of buffers have the same inode number", same);
-	expect(fd_total() == total, "%d descriptors are left", fd_total() - total);
+	expect_no_fd_left(before);
 }
 
 static const char * const long_names[] = {

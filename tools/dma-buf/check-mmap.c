@@ -355,6 +355,22 @@ CONFORM(mmap, mremap_shrink, NEED_WRITE,
 	expect(!stamps_wrong(map, t->page, t->page, 10000), "the first page has changed");
 }
 
+CONFORM(mmap, split, NEED_WRITE,
+	"A map that is split, as mprotect() of a page in its middle does, goes on\n"
+	"showing the right pages, also where nobody has looked before.")
+{
+	char *whole = map_whole(t, t->fd, t->size, RW);
+	char *map = map_whole(t, t->fd, t->size, RW);
+
+	if (t->size < 3 * t->page)
+		skip("the buffer has less than three pages");
+	stamp(whole, t->page, t->size, 12000);
+	require(!mprotect(map + t->page, t->page, PROT_READ), "mprotect() fails: %s",
+		errno_name(errno));
+	expect(!stamps_wrong(map, t->page, t->size, 12000), "%u pages show something else",
+	       stamps_wrong(map, t->page, t->size, 12000));
+}
+
 CONFORM(mmap, unmap_part, NEED_WRITE,
 	"A page can be unmapped out of the middle; the rest of the map stays, and\n"
 	"so does the page in the buffer.")

@@ -56,13 +56,13 @@ CONFORM(sync_file, export_flags, NEED_SYNC_FILE,
 	"EXPORT_SYNC_FILE wants READ, WRITE or both; anything else is EINVAL, and\n"
 	"gives no descriptor.")
 {
-	int total = fd_total();
+	struct fd_state before = fd_state();
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad_flags); i++)
 		expect_result(buffer_export(t->fd, bad_flags[i]), EINVAL, "flags %#x",
 			      bad_flags[i]);
-	expect(fd_total() == total, "%d descriptors are left behind", fd_total() - total);
+	expect_no_fd_left(before);
 }
 
 CONFORM(sync_file, export_cloexec, NEED_SYNC_FILE,
@@ -80,7 +80,7 @@ CONFORM(sync_file, export_bad_pointer, NEED_SYNC_FILE,
 	"of.")
 {
 	struct dma_buf_export_sync_file *arg;
-	int total = fd_total();
+	struct fd_state before = fd_state();
 
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, NULL), EFAULT, "NULL");
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, edge_of_memory(0)), EFAULT,
@@ -91,7 +91,7 @@ CONFORM(sync_file, export_bad_pointer, NEED_SYNC_FILE,
 	mprotect(arg, t->page, PROT_READ);
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, arg), EFAULT,
 		     "memory that cannot be written");
-	expect(fd_total() == total, "%d descriptors are left behind", fd_total() - total);
+	expect_no_fd_left(before);
 }
 
 CONFORM(sync_file, export_rlimit, NEED_SYNC_FILE,

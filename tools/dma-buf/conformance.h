@@ -161,12 +161,19 @@ int poll_once(int fd, short events, int timeout_ms);
 void limit_begin(unsigned int ms);
 void limit_end(void);
 
+/* Which descriptors a process has */
+struct fd_state {
+	int total;
+	int lowest;		/* that is free */
+};
+
 /* What /proc and debugfs say */
 int fdinfo_get(int fd, const char *key, char *value, size_t len);
 long fdinfo_count(int fd);
 int fd_link(int fd, char *text, size_t len);
-int fd_total(void);
 int fd_lowest(void);
+struct fd_state fd_state(void);
+void expect_no_fd_left(struct fd_state before);
 bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
 bool kernel_before(unsigned int major, unsigned int minor);

@@ -187,7 +187,7 @@ static const struct {
 	enum need need;
 	const char *reason;
 } lacks[] = {
-	{ NEED_ALLOC, "needs further buffers, and --fd gives just one" },
+	{ NEED_ALLOC, "needs further buffers, and there is just this one" },
 	{ NEED_SIZES, "needs buffers of a chosen size, which this exporter does not make" },
 	{ NEED_ODD_SIZES, "needs sizes of no whole pages, which this exporter refuses" },
 	{ NEED_ACCMODE, "needs read-only descriptors, which this exporter does not give" },
@@ -242,7 +242,8 @@ static void provide(struct test *t, const struct check *check)
 		needs |= NEED_MMAP;
 	if (needs & NEED_SW_SYNC)
 		needs |= NEED_SYNC_FILE;
-	need_of_exporter(needs & ~t->exporter->gives & NEED_OF_EXPORTER);
+	need_of_exporter(needs & NEED_OF_EXPORTER &
+			 ~(inherited_fd < 0 ? t->exporter->gives : 0));
 
 	t->page = getpagesize();
 	if (inherited_fd >= 0) {
@@ -477,6 +478,8 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 		printf("# %s %s, --%s%s%s\n", name.sysname, name.release, exporter->option,
 		       argument ? " " : "", argument ? argument : "");
 	printf("1..%u\n", count_checks(pattern));
+	if (kernel_before(5, 3))
+		printf("# Known: before Linux 5.3 buffers had no names, fdinfo or own inodes\n");
 	for (check = checks; check; check = check->next) {
 		if (!selected(check, pattern))
 			continue;
@@ -485,9 +488,25 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 		counts[verdict]++;
 		print_outcome(check, &outcome, verdict, ++number);
 	}
+	/* The buffer goes on living: it keeps none of the names that it was given. */
+	if (inherited_fd >= 0)
+		buffer_name(inherited_fd, "");
 	printf("# Totals: pass:%u fail:%u xfail:%u skip:%u\n", counts[PASSED], counts[FAILED],
 	       counts[XFAILED], counts[SKIPPED]);
 	return counts[FAILED] ? STATUS_FAILED : STATUS_PASSED;
+}
+
+/* Have the checks run on one buffer, as if somebody had left it to them. */
+static bool keep_one_buffer(const struct exporter *exporter)
+{
+	size_t size = BUFFER_PAGES * getpagesize();
+
+	inherited_fd = exporter->alloc(&size, O_RDWR | O_CLOEXEC);
+	if (inherited_fd >= 0)
+		return true;
+	fprintf(stderr, "dmabuf-conformance: the exporter cannot make a buffer: %s\n",
+		strerror(-inherited_fd));
+	return false;
 }
 
 static void list_checks(const char *pattern)
@@ -529,6 +548,7 @@ static void print_help(void)
 	       "  -l, --list         print the checks and their rules, run none\n"
 	       "  -x, --expect-failure GLOB\n"
 	       "                     these are known to fail, and it is a failure if they do not\n"
+	       "  -1, --one-buffer   have one buffer for all checks, as with --fd\n"
 	       "  -t, --timeout S    seconds that one check may take (%u)\n"
 	       "  -v, --verbose      print each check's rule, not only of those that fail\n"
 	       "  -h, --help         print this\n\n"
@@ -568,6 +588,7 @@ static const struct option common_options[] = {
 	{ "check",	required_argument,	NULL, 'c' },
 	{ "list",	no_argument,		NULL, 'l' },
 	{ "expect-failure", required_argument,	NULL, 'x' },
+	{ "one-buffer",	no_argument,		NULL, '1' },
 	{ "timeout",	required_argument,	NULL, 't' },
 	{ "verbose",	no_argument,		NULL, 'v' },
 	{ "help",	no_argument,		NULL, 'h' },
@@ -578,7 +599,7 @@ int main(int argc, char **argv)
 	struct option options[MAX_OPTIONS] = {};
 	const struct exporter *exporter = NULL;
 	const char *argument = NULL, *pattern = NULL;
-	bool list = false;
+	bool list = false, one_buffer = false;
 	unsigned int i;
 	int c;
 
@@ -593,7 +614,7 @@ int main(int argc, char **argv)
 			.val = FIRST_EXPORTER + i,
 		};
 
-	while ((c = getopt_long(argc, argv, "c:lx:t:vh", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "c:lx:1t:vh", options, NULL)) >= 0) {
 		switch (c) {
 		case 'c':
 			pattern = optarg;
@@ -607,6 +628,9 @@ int main(int argc, char **argv)
 			if (xfail_count == MAX_XFAILS)
 				return usage("--expect-failure is given too often");
 			xfails[xfail_count++] = optarg;
+			break;
+		case '1':
+			one_buffer = true;
 			break;
 		case 't':
 			if (!parse_seconds(optarg, &time_limit))
@@ -641,6 +665,8 @@ int main(int argc, char **argv)
 	/* Poll on a pipe, not a signal, tells when a check is over. */
 	signal(SIGPIPE, SIG_IGN);
 	if (exporter->open(argument))
+		return STATUS_USAGE;
+	if (one_buffer && inherited_fd < 0 && !keep_one_buffer(exporter))
 		return STATUS_USAGE;
 	return run_all(exporter, argument, pattern);
 }

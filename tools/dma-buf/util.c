@@ -328,7 +328,7 @@ int fd_link(int fd, char *text, size_t len)
 }
 
 /* How many descriptors this process has open */
-int fd_total(void)
+static int fd_total(void)
 {
 	struct dirent *entry;
 	int total = 0;
@@ -350,6 +350,22 @@ int fd_lowest(void)
 	require(fd >= 0, "/dev/null cannot be opened: %s", errno_name(errno));
 	close(fd);
 	return fd;
+}
+
+struct fd_state fd_state(void)
+{
+	return (struct fd_state){ .total = fd_total(), .lowest = fd_lowest() };
+}
+
+/* A number that is reserved and not used is in no list, but is not free. */
+void expect_no_fd_left(struct fd_state before)
+{
+	struct fd_state now = fd_state();
+
+	expect(now.total == before.total, "%d descriptors are left behind",
+	       now.total - before.total);
+	expect(now.lowest == before.lowest, "the lowest free descriptor was %d, is %d",
+	       before.lowest, now.lowest);
 }
 
 bool bufinfo_readable(void)
