@@ -2,7 +2,7 @@
 # Entry points only; each is a script of harness/ of its own.
 
 V ?= 6.12
-export V KDIR FRAMES KERNELS SKIP
+export V KDIR FRAMES KERNELS SKIP OPS SEED
 
 help:
 	@echo 'make run          show the core at work: camera frames on a display in a'
@@ -12,6 +12,8 @@ help:
 	@echo 'make coverage     which lines and branches of the core do the tests reach?'
 	@echo 'make mutate       break the core in many ways: does its KUnit suite notice?'
 	@echo 'make compare      the same tests on the stock core and on ours, side by side'
+	@echo 'make stress       millions of random operations on shared buffers, on two'
+	@echo '                  kernels that watch'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
 	@echo 'make users        compile every driver that uses dma-buf with our header and'
 	@echo '                  the stock one, and compare the warnings'
@@ -24,15 +26,16 @@ help:
 	@echo '                  linux-source-$$V'
 	@echo 'FRAMES=N          how many frames make run shows (300)'
 	@echo 'KERNELS=plain     have make check build and boot just one of its kernels'
+	@echo 'OPS=N SEED=N      how many operations make stress does (10000000), and which'
 	@echo 'SKIP=N            accesses between two that make check-race watches (500)'
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run check check-race compare coverage lint mutate users v4l2-expect:
+run check check-race compare coverage lint mutate stress users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run check check-race compare coverage lint mutate users v4l2-expect clean
+.PHONY: help run check check-race compare coverage lint mutate stress users v4l2-expect clean

@@ -557,6 +557,7 @@ static int run(void)
 {
 	unsigned int i, bad, left = 0;
 	struct left before, after;
+	unsigned long long sum;
 	pthread_t runner;
 	double began;
 
@@ -590,7 +591,8 @@ static int run(void)
 	if (shared->failures && options.log)
 		print_log(false);
 	bad += shared->failures;
-	ksft_test_result(!bad && done() == options.ops,
+	sum = done();
+	ksft_test_result(!bad && sum == options.ops,
 			 "each of %llu operations says what it may say\n", options.ops);
 
 	munmap(shared, sizeof(*shared));
@@ -599,7 +601,7 @@ static int run(void)
 	left += report_left("objects of the core", before.objects, after.objects);
 	left += report_left("open files", before.files, after.files);
 	ksft_print_msg("result: %llu operations, %u failures, %u left, seed %llu\n",
-		       options.ops, bad, left, options.seed);
+		       sum, bad, left, options.seed);
 	ksft_finished();
 }
 
