@@ -74,6 +74,14 @@ static inline int need_vgem(struct __test_metadata *_metadata)
 	return drm;
 }
 
+static inline int need_mock(struct __test_metadata *_metadata)
+{
+	int mock = mock_open();
+
+	need_exporter(_metadata, MOCK, mock);
+	return mock;
+}
+
 static inline void need_bufinfo(struct __test_metadata *_metadata)
 {
 	if (!bufinfo_readable())

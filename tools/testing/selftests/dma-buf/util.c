@@ -217,6 +217,11 @@ static int udmabuf_export(int dev, int memfd, size_t size, int flags)
 	return result(ioctl(dev, UDMABUF_CREATE, &arg));
 }
 
+int mock_open(void)
+{
+	return result(open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC));
+}
+
 static int mock_export(int dev, size_t size, int flags)
 {
 	struct dma_buf_test_create arg = {
@@ -267,7 +272,7 @@ int source_open(struct source *source, enum exporter exporter, size_t size)
 		source->dev = vivid_open();
 		break;
 	case MOCK:
-		source->dev = result(open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC));
+		source->dev = mock_open();
 		break;
 	}
 	if (source->dev < 0)
@@ -722,6 +727,14 @@ int lowest_free_fd(void)
 		return -errno;
 	close(fd);
 	return fd;
+}
+
+double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
 void sleep_ms(unsigned int ms)

@@ -53,6 +53,7 @@ const char *exporter_node(enum exporter exporter);
 bool exporter_missing(int err);
 int udmabuf_alloc(int *memfd, size_t size, int flags);
 int udmabuf_memory_pinned(int memfd);
+int mock_open(void);
 int vgem_open(void);
 int vgem_create(int drm, size_t *size, __u32 *handle);
 int vgem_export(int drm, __u32 handle, int flags);
@@ -106,6 +107,7 @@ void signals_end(void);
 
 /* The rest */
 int lowest_free_fd(void);
+double now_ms(void);
 void sleep_ms(unsigned int ms);
 void *bad_pages(size_t readable);
 
