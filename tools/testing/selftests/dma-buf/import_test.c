@@ -68,37 +68,6 @@ static int vgem_import(int drm, int fd)
 }
 
 /*
- * How many devices bufinfo lists under the buffer, or a negative number if
- * that is not how many it says.
- */
-static int attached_devices(ino_t ino)
-{
-	bool ours = false, devices = false;
-	int listed = 0, total = -1;
-	char line[512], want[32];
-	FILE *f;
-
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return -errno;
-	snprintf(want, sizeof(want), "\t%08llu\t", (unsigned long long)ino);
-	while (fgets(line, sizeof(line), f)) {
-		if (line[0] >= '0' && line[0] <= '9') {
-			ours = strstr(line, want);
-			devices = false;
-		} else if (ours && !strncmp(line, "\tAttached Devices:", 18)) {
-			devices = true;
-		} else if (ours && sscanf(line, "Total %d devices attached", &total) == 1) {
-			break;
-		} else if (devices && line[0] == '\t') {
-			listed++;
-		}
-	}
-	fclose(f);
-	return listed == total ? total : -1;
-}
-
-/*
  * What an importer can make of a descriptor
  */
 
@@ -190,7 +159,7 @@ TEST_F(import, again_and_again)
 	}
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	if (bufinfo_readable())
-		EXPECT_EQ(0, attached_devices(self->ino));
+		EXPECT_EQ(0, bufinfo_devices(self->ino));
 }
 
 /* Held by an importer, a buffer can be handed out once more: the same one */
@@ -246,15 +215,15 @@ TEST_F(import, shows_as_attached)
 
 	need_bufinfo(_metadata);
 
-	EXPECT_EQ(0, attached_devices(self->ino));
+	EXPECT_EQ(0, bufinfo_devices(self->ino));
 	handle = vgem_import(self->drm, self->fd);
 	ASSERT_LT(0, handle);
-	EXPECT_EQ(1, attached_devices(self->ino));
+	EXPECT_EQ(1, bufinfo_devices(self->ino));
 	/* It has the buffer already */
 	EXPECT_EQ(handle, vgem_import(self->drm, self->fd));
-	EXPECT_EQ(1, attached_devices(self->ino));
+	EXPECT_EQ(1, bufinfo_devices(self->ino));
 	vgem_free(self->drm, handle);
-	EXPECT_EQ(0, attached_devices(self->ino));
+	EXPECT_EQ(0, bufinfo_devices(self->ino));
 }
 
 /*
@@ -337,13 +306,13 @@ TEST_F(clients, attached_each)
 	for (i = 0; i < 2; i++) {
 		handles[i] = vgem_import(self->drm[i], self->fd);
 		ASSERT_LT(0, handles[i]);
-		EXPECT_EQ(i + 1, attached_devices(self->ino));
+		EXPECT_EQ(i + 1, bufinfo_devices(self->ino));
 	}
 	vgem_free(self->drm[0], handles[0]);
-	EXPECT_EQ(1, attached_devices(self->ino));
+	EXPECT_EQ(1, bufinfo_devices(self->ino));
 	close(self->drm[1]);
 	self->drm[1] = -1;
-	EXPECT_EQ(0, attached_devices(self->ino));
+	EXPECT_EQ(0, bufinfo_devices(self->ino));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
@@ -374,7 +343,7 @@ TEST_F(clients, at_once)
 	EXPECT_EQ(0, failed);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	if (bufinfo_readable())
-		EXPECT_EQ(0, attached_devices(self->ino));
+		EXPECT_EQ(0, bufinfo_devices(self->ino));
 }
 
 TEST_HARNESS_MAIN

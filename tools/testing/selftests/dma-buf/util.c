@@ -568,6 +568,37 @@ int bufinfo_lines(ino_t ino)
 	return bufinfo_line(ino, NULL, 0);
 }
 
+/*
+ * How many devices bufinfo lists under the buffer, or a negative number if
+ * that is not how many it says.
+ */
+int bufinfo_devices(ino_t ino)
+{
+	bool ours = false, devices = false;
+	int listed = 0, total = -1;
+	char line[512], want[32];
+	FILE *f;
+
+	f = fopen(BUFINFO, "re");
+	if (!f)
+		return -errno;
+	snprintf(want, sizeof(want), "\t%08llu\t", (unsigned long long)ino);
+	while (fgets(line, sizeof(line), f)) {
+		if (line[0] >= '0' && line[0] <= '9') {
+			ours = strstr(line, want);
+			devices = false;
+		} else if (ours && !strncmp(line, "\tAttached Devices:", 18)) {
+			devices = true;
+		} else if (ours && sscanf(line, "Total %d devices attached", &total) == 1) {
+			break;
+		} else if (devices && line[0] == '\t') {
+			listed++;
+		}
+	}
+	fclose(f);
+	return listed == total ? total : -1;
+}
+
 int bufinfo_total(long *objects, long long *bytes)
 {
 	int found = 0;
@@ -685,6 +716,52 @@ long poller_switches(struct poller *poller)
 			break;
 	fclose(f);
 	return count;
+}
+
+/*
+ * The kernel's log
+ */
+
+static bool klog(const char *text)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write(fd, text, strlen(text)) > 0;
+	close(fd);
+	return ok;
+}
+
+/*
+ * To be called before what the debug checks of dma-buf warn of, so that whoever
+ * reads the log knows. Returns whether a warning will come: user space cannot see
+ * CONFIG_DMABUF_DEBUG, but it is on where the DMA layer is watched as well.
+ */
+bool expect_warning(const char *regex)
+{
+	char text[128];
+	int fd;
+
+	if (access("/sys/kernel/debug/dma-api", F_OK))
+		return false;
+
+	/* It warns once, and a test before may have been the one. */
+	fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (write(fd, "1", 1) != 1)
+		perror("clear_warn_once");
+	close(fd);
+
+	snprintf(text, sizeof(text), "dmabuf-test: expect: %s", regex);
+	return klog(text);
+}
+
+void expect_warning_end(void)
+{
+	klog("dmabuf-test: expect-end");
 }
 
 /*

@@ -80,6 +80,7 @@ long fdinfo_count(int fd);
 bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
 int bufinfo_line(ino_t ino, char *line, size_t len);
+int bufinfo_devices(ino_t ino);
 int bufinfo_total(long *objects, long long *bytes);
 
 /* Polling, here and in another thread */
@@ -100,6 +101,10 @@ int poller_start(struct poller *poller, int fd, short events);
 int poller_join(struct poller *poller);
 bool poller_done(struct poller *poller);
 long poller_switches(struct poller *poller);
+
+/* Warnings that a test provokes */
+bool expect_warning(const char *regex);
+void expect_warning_end(void);
 
 /* A signal that comes again and again, and interrupts whatever waits */
 void signals_begin(void);

@@ -1,0 +1,809 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an importer gets from the core, and what the core asks of the exporter for
+ * it: attachments, mappings, pins, moves. Both are the mock device; at the end it
+ * imports what the other exporters make.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "fixture.h"
+#include "mock.h"
+
+#define DYNAMIC		DMA_BUF_TEST_IMPORTER_DYNAMIC
+
+static void *map_rw(int fd, size_t len, off_t offset)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+}
+
+/*
+ * Each kind of importer with each kind of exporter
+ */
+
+FIXTURE(pair) {
+	int mock;
+	int fd;
+	__u32 id;
+	size_t size;
+	int importer;
+};
+
+FIXTURE_VARIANT(pair) {
+	__u32 kind;
+	__u32 flags;
+	bool pins;		/* a mapping pins */
+	bool waits;		/* a mapping waits for the kernel's fences */
+};
+
+FIXTURE_VARIANT_ADD(pair, static_static) {
+	.waits = true,
+};
+
+FIXTURE_VARIANT_ADD(pair, dynamic_exporter) {
+	.kind = DMA_BUF_TEST_DYNAMIC,
+	.pins = true,
+	.waits = true,
+};
+
+FIXTURE_VARIANT_ADD(pair, dynamic_importer) {
+	.flags = DYNAMIC,
+};
+
+FIXTURE_VARIANT_ADD(pair, dynamic_dynamic) {
+	.kind = DMA_BUF_TEST_DYNAMIC,
+	.flags = DYNAMIC,
+};
+
+FIXTURE_SETUP(pair)
+{
+	self->mock = need_mock(_metadata);
+	self->size = TEST_PAGES * getpagesize();
+	self->fd = mock_create(self->mock, variant->kind, self->size, &self->id);
+	ASSERT_LE(0, self->fd);
+	self->importer = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_LT(0, self->importer);
+	ASSERT_STREQ("attach", mock_log(self->mock, self->id));
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+	close(self->fd);
+	close(self->mock);
+}
+
+TEST_F(pair, order_of_hooks)
+{
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_STREQ(variant->pins ? "pin map:both" : "map:both",
+		     mock_log(self->mock, self->id));
+	ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
+	EXPECT_STREQ(variant->pins ? "unmap:both unpin" : "unmap:both",
+		     mock_log(self->mock, self->id));
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_STREQ("detach", mock_log(self->mock, self->id));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(pair, directions)
+{
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_STREQ(variant->pins ? "pin map:to pin map:from pin map:both" :
+		     "map:to map:from map:both", mock_log(self->mock, self->id));
+	EXPECT_EQ(3, mock_exporter(self->mock, self->id).mapped);
+	EXPECT_EQ(variant->pins ? 3 : 0, mock_exporter(self->mock, self->id).pinned);
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+}
+
+/* A failure of whatever step undoes those before, and the next try works */
+TEST_F(pair, map_fails)
+{
+	const int errors[] = { ENOMEM, EIO, EBUSY, EINVAL, ENODEV, EINTR };
+	char expected[64];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
+				       -errors[i]));
+		EXPECT_EQ(-errors[i], mock_map(self->mock, self->importer, DIR_BOTH));
+		snprintf(expected, sizeof(expected), variant->pins ?
+			 "pin map:both=-%d unpin" : "map:both=-%d", errors[i]);
+		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+	}
+	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_EQ(1, mock_importer(self->mock, self->importer).mapped);
+}
+
+TEST_F(pair, map_returns_null)
+{
+	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0,
+				DMA_BUF_TEST_NULL));
+	EXPECT_EQ(-ENOMEM, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	EXPECT_STREQ(variant->pins ? "pin map:to unpin" : "map:to",
+		     mock_log(self->mock, self->id));
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+}
+
+TEST_F(pair, map_interrupted_in_hook)
+{
+	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
+				WAKE_MS, 0));
+	signals_begin();
+	EXPECT_EQ(-EINTR, mock_map(self->mock, self->importer, DIR_BOTH));
+	signals_end();
+	EXPECT_STREQ(variant->pins ? "pin map:both=-512 unpin" : "map:both=-512",
+		     mock_log(self->mock, self->id));
+}
+
+/*
+ * A static importer looks at no fences: it gets its table when what the kernel does
+ * to the memory is done, be it older than the map or begun by it.
+ */
+TEST_F(pair, kernel_fence)
+{
+	const char *undone = "map:both unmap:both";
+
+	if (variant->pins)
+		undone = "pin map:both unmap:both unpin";
+
+	ASSERT_LT(0, mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, 0));
+	signals_begin();
+	EXPECT_EQ(variant->waits ? -EINTR : 0,
+		  mock_map(self->mock, self->importer, DIR_BOTH));
+	signals_end();
+	EXPECT_STREQ(variant->waits ? undone : "map:both",
+		     mock_log(self->mock, self->id));
+	EXPECT_EQ(!variant->waits, mock_exporter(self->mock, self->id).mapped);
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+}
+
+TEST_F(pair, kernel_fence_signals)
+{
+	double begin = now_ms();
+
+	ASSERT_LT(0, mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, DELAY_MS));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	if (variant->waits)
+		EXPECT_LE(SEEN_MS, now_ms() - begin);
+	EXPECT_EQ(1, mock_exporter(self->mock, self->id).mapped);
+}
+
+TEST_F(pair, kernel_fence_of_hook)
+{
+	char byte = 'x';
+	int vmap;
+
+	vmap = mock_vmap(self->mock, self->fd);
+	ASSERT_LT(0, vmap);
+	ASSERT_EQ(0, mock_write(self->mock, vmap, 0, "m", 1));
+	ASSERT_EQ(0, mock_free(self->mock, vmap));
+
+	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
+				500, DMA_BUF_TEST_ASYNC));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_read(self->mock, self->importer, 0, &byte, 1));
+	/* Who does not wait reads what is not there yet */
+	EXPECT_EQ(variant->waits ? 'm' : DMA_BUF_TEST_POISON, byte);
+}
+
+TEST_F(pair, other_fences)
+{
+	__u32 usage;
+
+	for (usage = DMA_BUF_TEST_WRITE; usage <= DMA_BUF_TEST_BOOKKEEP; usage++)
+		ASSERT_LT(0, mock_fence(self->mock, self->fd, usage, 0));
+	signals_begin();
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	signals_end();
+}
+
+/* Through a mapping the device has the same memory as the CPU */
+TEST_F(pair, one_memory)
+{
+	char *map = map_rw(self->fd, self->size, 0), text[8] = "";
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	memcpy(map + self->size - 8, "by cpu.", 8);
+	ASSERT_EQ(0, mock_read(self->mock, self->importer, self->size - 8, text, 8));
+	EXPECT_STREQ("by cpu.", text);
+	/* Over the end of a page */
+	ASSERT_EQ(0, mock_write(self->mock, self->importer, getpagesize() - 4,
+				"by dev.", 8));
+	EXPECT_STREQ("by dev.", map + getpagesize() - 4);
+	munmap(map, self->size);
+}
+
+/* An importer is a reference, also to a buffer that nobody else has */
+TEST_F(pair, holds_the_buffer)
+{
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).released);
+	EXPECT_EQ(0, mock_write(self->mock, self->importer, 0, "x", 1));
+	mock_log(self->mock, self->id);
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_STREQ(variant->pins ? "unmap:both unpin detach release" :
+		     "unmap:both detach release", mock_log(self->mock, self->id));
+}
+
+TEST_F(pair, shows_in_bufinfo)
+{
+	ino_t ino = buf_ino(self->fd);
+	int second;
+
+	need_bufinfo(_metadata);
+	EXPECT_EQ(1, bufinfo_devices(ino));
+	second = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_LT(0, second);
+	EXPECT_EQ(2, bufinfo_devices(ino));
+	EXPECT_EQ(2, mock_exporter(self->mock, self->id).attached);
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_EQ(1, bufinfo_devices(ino));
+	ASSERT_EQ(0, mock_free(self->mock, second));
+	EXPECT_EQ(0, bufinfo_devices(ino));
+}
+
+/* A refusal is the importer's to know, and leaves nothing */
+TEST_F(pair, attach_refused)
+{
+	const int errors[] = { EBUSY, ENODEV, EINVAL, EPERM, ENOMEM };
+	char expected[32];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_ATTACH,
+				       -errors[i]));
+		EXPECT_EQ(-errors[i], mock_attach(self->mock, self->fd, variant->flags));
+		snprintf(expected, sizeof(expected), "attach=-%d", errors[i]);
+		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+	}
+	EXPECT_EQ(1, mock_exporter(self->mock, self->id).attached);
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+	if (bufinfo_readable())
+		EXPECT_EQ(1, bufinfo_devices(buf_ino(self->fd)));
+	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_ATTACH, 0));
+	EXPECT_LT(0, mock_attach(self->mock, self->fd, variant->flags));
+}
+
+/* Whoever dies without a word is cleaned up after, before the buffer goes */
+TEST_F(pair, death_of_the_importer)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		int own = mock_open(), importer;
+
+		importer = mock_attach(own, self->fd, variant->flags);
+		_exit(importer < 0 || mock_map(own, importer, DIR_TO_DEVICE));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_STREQ(variant->pins ? "attach pin map:to unmap:to unpin detach" :
+		     "attach map:to unmap:to detach", mock_log(self->mock, self->id));
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+}
+
+/*
+ * Pins
+ */
+
+TEST_F(pair, explicit_pin)
+{
+	const bool counts = variant->kind & DMA_BUF_TEST_DYNAMIC;
+	int i;
+
+	if (!(variant->flags & DYNAMIC)) {
+		EXPECT_EQ(-EINVAL, mock_pin(self->mock, self->importer));
+		EXPECT_EQ(-EINVAL, mock_unpin(self->mock, self->importer));
+		return;
+	}
+	for (i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, mock_pin(self->mock, self->importer));
+		EXPECT_EQ(counts ? i : 0, mock_exporter(self->mock, self->id).pinned);
+	}
+	EXPECT_STREQ(counts ? "pin pin pin" : "", mock_log(self->mock, self->id));
+	while (i-- > 1)
+		ASSERT_EQ(0, mock_unpin(self->mock, self->importer));
+	EXPECT_STREQ(counts ? "unpin unpin unpin" : "", mock_log(self->mock, self->id));
+}
+
+/*
+ * A dynamic exporter
+ */
+
+FIXTURE(dynamic) {
+	int mock;
+	int fd;
+	__u32 id;
+	size_t size;
+	char *map;
+};
+
+FIXTURE_SETUP(dynamic)
+{
+	self->mock = need_mock(_metadata);
+	self->size = TEST_PAGES * getpagesize();
+	self->fd = mock_create(self->mock, DMA_BUF_TEST_DYNAMIC, self->size, &self->id);
+	ASSERT_LE(0, self->fd);
+	self->map = map_rw(self->fd, self->size, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	mock_log(self->mock, self->id);
+}
+
+FIXTURE_TEARDOWN(dynamic)
+{
+	munmap(self->map, self->size);
+	close(self->fd);
+	close(self->mock);
+}
+
+static __u32 store(int mock, __u32 id)
+{
+	return mock_exporter(mock, id).store;
+}
+
+/* A pin that is refused: nothing is mapped for a static importer */
+TEST_F(dynamic, pin_fails)
+{
+	int importer = mock_attach(self->mock, self->fd, 0);
+	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+
+	ASSERT_LT(0, importer);
+	ASSERT_LT(0, dynamic);
+	mock_log(self->mock, self->id);
+	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_PIN, -ENOSPC));
+	EXPECT_EQ(-ENOSPC, mock_map(self->mock, importer, DIR_BOTH));
+	EXPECT_STREQ("pin=-28", mock_log(self->mock, self->id));
+	EXPECT_EQ(-ENOSPC, mock_pin(self->mock, dynamic));
+	EXPECT_STREQ("pin=-28", mock_log(self->mock, self->id));
+	/* What was not pinned is not unpinned when the importer goes */
+	ASSERT_EQ(0, mock_free(self->mock, dynamic));
+	EXPECT_STREQ("detach", mock_log(self->mock, self->id));
+	/* One that does not need the pin is not in the way of */
+	dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	ASSERT_LT(0, dynamic);
+	EXPECT_EQ(0, mock_map(self->mock, dynamic, DIR_BOTH));
+}
+
+/* It moves with its content, and every importer who wants to know is told */
+TEST_F(dynamic, moves)
+{
+	int listens = mock_attach(self->mock, self->fd, DYNAMIC);
+	int deaf = mock_attach(self->mock, self->fd,
+			       DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
+	int other = mock_attach(self->mock, self->fd, 0);
+	__u32 before = store(self->mock, self->id);
+
+	ASSERT_LT(0, listens);
+	ASSERT_LT(0, deaf);
+	ASSERT_LT(0, other);
+	memset(self->map, 0x42, self->size);
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	EXPECT_NE(before, store(self->mock, self->id));
+	EXPECT_EQ(1, mock_importer(self->mock, listens).notified);
+	EXPECT_EQ(0, mock_importer(self->mock, deaf).notified);
+	EXPECT_EQ(0, mock_importer(self->mock, other).notified);
+	/* The CPU's map follows without being asked */
+	EXPECT_EQ(0x42, self->map[0]);
+	EXPECT_EQ(0x42, self->map[self->size - 1]);
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	EXPECT_EQ(before, store(self->mock, self->id));
+	EXPECT_EQ(2, mock_importer(self->mock, listens).notified);
+	/* The exporter is not asked anything about it */
+	EXPECT_STREQ("attach attach attach", mock_log(self->mock, self->id));
+}
+
+/* A mapping that was made before is of no use after; a new one is */
+TEST_F(dynamic, mapping_goes_stale)
+{
+	int importer = mock_attach(self->mock, self->fd, DYNAMIC);
+	char byte;
+
+	ASSERT_LT(0, importer);
+	self->map[0] = 'a';
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	EXPECT_EQ('a', byte);
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	EXPECT_EQ(-ESTALE, mock_read(self->mock, importer, 0, &byte, 1));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	EXPECT_EQ('a', byte);
+	self->map[0] = 'b';
+	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	EXPECT_EQ('b', byte);
+}
+
+/* The callback may unmap what it has, with the reservation held as it is */
+TEST_F(dynamic, callback_lets_go)
+{
+	int importer = mock_attach(self->mock, self->fd,
+				   DYNAMIC | DMA_BUF_TEST_IMPORTER_LETS_GO);
+
+	ASSERT_LT(0, importer);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	self->map[0] = 1;
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
+	mock_log(self->mock, self->id);
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	EXPECT_STREQ("unmap:to unmap:both", mock_log(self->mock, self->id));
+	EXPECT_EQ(1, mock_importer(self->mock, importer).notified);
+	EXPECT_EQ(0, mock_importer(self->mock, importer).mapped);
+	EXPECT_EQ(-ENOENT, mock_read(self->mock, importer, 0, &(char){ 0 }, 1));
+	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+}
+
+/* What keeps it where it is: a pin, or a static importer's mapping */
+TEST_F(dynamic, pinned)
+{
+	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	int importer = mock_attach(self->mock, self->fd, 0);
+	__u32 before = store(self->mock, self->id);
+
+	ASSERT_LT(0, dynamic);
+	ASSERT_LT(0, importer);
+	self->map[0] = 1;
+	ASSERT_EQ(0, mock_pin(self->mock, dynamic));
+	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_unpin(self->mock, dynamic));
+	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
+	EXPECT_EQ(before, store(self->mock, self->id));
+	EXPECT_EQ(0, mock_importer(self->mock, dynamic).notified);
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	EXPECT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	EXPECT_NE(before, store(self->mock, self->id));
+}
+
+/* A move that takes time: static importers wait for its end, the CPU does */
+TEST_F(dynamic, slow_move)
+{
+	int importer = mock_attach(self->mock, self->fd, 0);
+	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	char byte;
+
+	ASSERT_LT(0, importer);
+	ASSERT_LT(0, dynamic);
+	self->map[0] = 's';
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 500));
+	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
+	ASSERT_EQ(0, mock_map(self->mock, dynamic, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_read(self->mock, dynamic, 0, &byte, 1));
+	EXPECT_EQ(DMA_BUF_TEST_POISON, byte);
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	EXPECT_EQ('s', byte);
+	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
+}
+
+TEST_F(dynamic, slow_move_and_sync)
+{
+	self->map[0] = 's';
+	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 300));
+	EXPECT_EQ(DMA_BUF_TEST_POISON, self->map[0]);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ('s', self->map[0]);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+}
+
+/* The exporter, not the core, knows what its memory can do */
+TEST_F(dynamic, peer_to_peer_is_taken_back)
+{
+	int importer = mock_attach(self->mock, self->fd, DYNAMIC |
+				   DMA_BUF_TEST_IMPORTER_PEER2PEER);
+
+	ASSERT_LT(0, importer);
+	EXPECT_EQ(0, mock_importer(self->mock, importer).peer2peer);
+}
+
+/* One that can be told nothing maps what it has pinned, and that stays */
+TEST_F(dynamic, deaf_importer)
+{
+	int importer = mock_attach(self->mock, self->fd,
+				   DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
+
+	ASSERT_LT(0, importer);
+	self->map[0] = 1;
+	ASSERT_EQ(0, mock_pin(self->mock, importer));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
+	EXPECT_STREQ("attach pin map:both", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, mock_unpin(self->mock, importer));
+	EXPECT_EQ(0, mock_migrate(self->mock, self->id, 0));
+}
+
+/*
+ * Pit: an unpin too many reaches the exporter, and takes somebody else's pin. The
+ * debug checks of a kernel warn of it, which the log then has to announce.
+ */
+TEST_F(dynamic, unpin_too_many)
+{
+	int guilty = mock_attach(self->mock, self->fd, DYNAMIC);
+	int innocent = mock_attach(self->mock, self->fd, DYNAMIC);
+	bool warns;
+
+	ASSERT_LT(0, guilty);
+	ASSERT_LT(0, innocent);
+	ASSERT_EQ(0, mock_pin(self->mock, innocent));
+	mock_log(self->mock, self->id);
+	warns = expect_warning("unpins what it has not pinned");
+	EXPECT_EQ(0, mock_unpin(self->mock, guilty));
+	if (warns)
+		expect_warning_end();
+	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_EQ(1, mock_exporter(self->mock, self->id).pinned);
+}
+
+/*
+ * An exporter that has its mappings kept
+ */
+
+FIXTURE(cached) {
+	int mock;
+	int fd;
+	__u32 id;
+	int importer;
+};
+
+FIXTURE_VARIANT(cached) {
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(cached, static_importer) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(cached, dynamic_importer) {
+	.flags = DYNAMIC,
+};
+
+FIXTURE_SETUP(cached)
+{
+	self->mock = need_mock(_metadata);
+	self->fd = mock_create(self->mock, DMA_BUF_TEST_CACHED,
+			       TEST_PAGES * getpagesize(), &self->id);
+	ASSERT_LE(0, self->fd);
+	self->importer = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_LT(0, self->importer);
+	mock_log(self->mock, self->id);
+}
+
+FIXTURE_TEARDOWN(cached)
+{
+	close(self->fd);
+	close(self->mock);
+}
+
+TEST_F(cached, mapped_once)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
+	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
+	EXPECT_EQ(1, mock_exporter(self->mock, self->id).mapped);
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_STREQ("unmap:both detach", mock_log(self->mock, self->id));
+}
+
+/* Both ways includes each way, and no way another */
+TEST_F(cached, directions)
+{
+	int second;
+
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
+	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
+
+	second = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_LT(0, second);
+	ASSERT_EQ(0, mock_map(self->mock, second, DIR_TO_DEVICE));
+	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_FROM_DEVICE));
+	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_BOTH));
+	EXPECT_EQ(0, mock_map(self->mock, second, DIR_TO_DEVICE));
+	/* It is kept, so unmapping does not change that */
+	ASSERT_EQ(0, mock_unmap(self->mock, second));
+	ASSERT_EQ(0, mock_unmap(self->mock, second));
+	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_FROM_DEVICE));
+	EXPECT_STREQ("attach map:to", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, mock_free(self->mock, second));
+	EXPECT_STREQ("unmap:to detach", mock_log(self->mock, self->id));
+}
+
+TEST_F(cached, failure_is_not_kept)
+{
+	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
+	EXPECT_EQ(-EIO, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
+	EXPECT_STREQ("map:to=-5 map:from", mock_log(self->mock, self->id));
+}
+
+/* Kept or not, a static importer waits each time */
+TEST_F(cached, waits_each_time)
+{
+	int fence;
+
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, 0);
+	ASSERT_LT(0, fence);
+	signals_begin();
+	EXPECT_EQ(variant->flags ? 0 : -EINTR,
+		  mock_map(self->mock, self->importer, DIR_BOTH));
+	signals_end();
+	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
+}
+
+/*
+ * The mock device as an importer of what others export, and a driver whose mmap()
+ * shows it
+ */
+
+FIXTURE(others) {
+	int mock;
+	int fd;
+	size_t size;
+	ino_t ino;
+};
+
+FIXTURE_VARIANT(others) {
+	enum exporter exporter;
+};
+
+EVERY_EXPORTER(others);
+
+FIXTURE_SETUP(others)
+{
+	self->mock = need_mock(_metadata);
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_RDWR | O_CLOEXEC);
+	self->ino = buf_ino(self->fd);
+}
+
+FIXTURE_TEARDOWN(others)
+{
+	close(self->fd);
+	close(self->mock);
+}
+
+TEST_F(others, attach_and_map)
+{
+	const __u32 dirs[] = { DIR_BOTH, DIR_TO_DEVICE, DIR_FROM_DEVICE };
+	struct dma_buf_test_map map = { .size = sizeof(map) };
+	int importer, i;
+
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
+		importer = mock_attach(self->mock, self->fd, 0);
+		ASSERT_LT(0, importer);
+		map.id = importer;
+		map.dir = dirs[i];
+		ASSERT_EQ(0, mock_ioctl(self->mock, DMA_BUF_TEST_MAP, &map));
+		EXPECT_LT(0, map.nents);
+		/* udmabuf's table has pages, videobuf2's too: the whole buffer */
+		EXPECT_LE(self->size - getpagesize() + 1, map.length);
+		EXPECT_EQ(1, bufinfo_readable() ? bufinfo_devices(self->ino) : 1);
+		ASSERT_EQ(0, mock_free(self->mock, importer));
+	}
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(others, dynamic_importer)
+{
+	int importer = mock_attach(self->mock, self->fd, DYNAMIC);
+
+	ASSERT_LT(0, importer);
+	ASSERT_EQ(0, mock_pin(self->mock, importer));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, mock_unpin(self->mock, importer));
+	ASSERT_EQ(0, mock_free(self->mock, importer));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+TEST_F(others, device_and_cpu_agree)
+{
+	int importer = mock_attach(self->mock, self->fd, 0);
+	char *map = map_rw(self->fd, self->size, 0), text[8] = "";
+
+	ASSERT_LT(0, importer);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	memcpy(map + getpagesize() - 4, "by cpu.", 8);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_read(self->mock, importer, getpagesize() - 4, text, 8));
+	EXPECT_STREQ("by cpu.", text);
+	ASSERT_EQ(0, mock_write(self->mock, importer, 5, "by dev.", 8));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_STREQ("by dev.", map + 5);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	munmap(map, self->size);
+}
+
+/* A map of the importer's file is one of the buffer: named, counted, bounded so */
+TEST_F(others, mmap_of_the_importer)
+{
+	char line[512], *map, *own;
+	bool named = false;
+	FILE *f;
+
+	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, self->size, 0));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, buf_set_name(self->fd, "by-importer"));
+	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+
+	map = map_rw(self->mock, self->size, 0);
+	own = map_rw(self->fd, self->size, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_NE(MAP_FAILED, own);
+	EXPECT_EQ(4, fdinfo_count(self->fd));
+	map[0] = 0x31;
+	EXPECT_EQ(0x31, own[0]);
+	munmap(own, self->size);
+
+	f = fopen("/proc/self/maps", "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "/dmabuf:by-importer"))
+			named = true;
+	fclose(f);
+	EXPECT_TRUE(named);
+
+	EXPECT_EQ(MAP_FAILED, mremap(map, self->size, 2 * self->size, MREMAP_MAYMOVE));
+	/* It does not need the importer any more */
+	close(self->mock);
+	self->mock = -1;
+	close(self->fd);
+	EXPECT_EQ(0x31, map[0]);
+	if (bufinfo_readable())
+		EXPECT_EQ(1, bufinfo_lines(self->ino));
+	munmap(map, self->size);
+	if (bufinfo_readable())
+		EXPECT_EQ(0, bufinfo_lines(self->ino));
+	self->fd = -1;
+}
+
+TEST_F(others, mmap_of_the_importer_bounds)
+{
+	const size_t page = getpagesize();
+
+	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, self->size + page, 0));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, page, self->size));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, 2 * page, self->size - page));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(2, fdinfo_count(self->fd));
+	ASSERT_EQ(0, mock_choose_mmap(self->mock, -1));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, page, 0));
+	EXPECT_EQ(ENODEV, errno);
+}
+
+TEST_HARNESS_MAIN
