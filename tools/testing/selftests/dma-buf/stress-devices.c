@@ -133,6 +133,11 @@ static int mock_free(struct mock *m, struct mock_object *o)
 	return result(ioctl(m->fd, DMA_BUF_TEST_FREE, &arg));
 }
 
+static struct mock_object *choose(struct mock_object *objects, __u32 random)
+{
+	return &objects[random % MOCK_OBJECTS];
+}
+
 /* A place is taken over by whoever comes next */
 static void mock_keep(struct mock *m, struct mock_object *o, __u32 id, __u32 flags)
 {
@@ -172,14 +177,9 @@ int mock_buffer(struct mock *m, __u32 random, bool plain, size_t *size)
 
 		mock_free(m, &o);
 	} else {
-		mock_keep(m, &m->exporters[random >> 12 & 3], arg.id, arg.kind);
+		mock_keep(m, choose(m->exporters, random >> 12), arg.id, arg.kind);
 	}
 	return arg.fd;
-}
-
-static struct mock_object *choose(struct mock_object *objects, __u32 random)
-{
-	return &objects[random % MOCK_OBJECTS];
 }
 
 static void session_open(struct mock *m)
@@ -404,6 +404,9 @@ int op_mock_fence(struct worker *w, const struct draw *d)
 		arg.usage = DMA_BUF_TEST_KERNEL;
 		arg.delay_ms = 1;
 	}
+	/* Not waited for by anybody: long enough to be signalled before */
+	if (arg.usage == DMA_BUF_TEST_BOOKKEEP)
+		arg.delay_ms = 300;
 
 	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_FENCE, &arg));
 	if (!err)

@@ -1330,7 +1330,7 @@ const struct op ops[] = {
 	{ "prime-import", 40, op_prime_import, have_drm },
 	{ "prime-export", 30, op_prime_export, have_drm },
 	{ "gem-close", 40, op_gem_close, have_drm },
-	{ "mock-session", 2, op_mock_session, have_mock },
+	{ "mock-session", 1, op_mock_session, have_mock },
 	{ "mock-attach", 40, op_mock_attach, have_mock },
 	{ "mock-map", 40, op_mock_map, have_mock },
 	{ "mock-unmap", 30, op_mock_unmap, have_mock },
