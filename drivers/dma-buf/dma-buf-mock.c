@@ -88,11 +88,15 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 				 enum dma_data_direction dir)
 {
 	struct mock_exporter *mock = mock_of(attach);
+	struct scatterlist *sg;
 	struct sg_table *sgt;
+	unsigned int i;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
+	mock->dir = dir;
+	mock->attachments = list_count_nodes(&attach->dmabuf->attachments);
 	ret = mock_log(mock, MOCK_MAP);
 	if (ret)
 		return ERR_PTR(ret);
@@ -100,14 +104,17 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 		return NULL;
 
 	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt || sg_alloc_table(sgt, 1, GFP_KERNEL)) {
+	if (!sgt || sg_alloc_table(sgt, MOCK_SEGMENTS, GFP_KERNEL)) {
 		kfree(sgt);
 		return ERR_PTR(-ENOMEM);
 	}
-	sg_set_page(sgt->sgl, mock->page, PAGE_SIZE, 0);
-	/* No device does DMA here: the address has to be right, not mapped. */
-	sg_dma_address(sgt->sgl) = page_to_phys(mock->page);
-	sg_dma_len(sgt->sgl) = PAGE_SIZE;
+	for_each_sgtable_sg(sgt, sg, i) {
+		sg_set_page(sg, mock->page, MOCK_SEGMENT_LEN,
+			    i * MOCK_SEGMENT_LEN);
+		/* No device does DMA: the address has to be right, not mapped. */
+		sg_dma_address(sg) = page_to_phys(mock->page) + sg->offset;
+		sg_dma_len(sg) = MOCK_SEGMENT_LEN;
+	}
 
 	mock_leave_fence(mock, attach->dmabuf->resv);
 	return sgt;
@@ -120,6 +127,7 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	mock->last_sgt = sgt;
+	mock->dir = dir;
 	/* The exporter's own table comes back, with its page. */
 	KUNIT_EXPECT_PTR_EQ(mock->test, sg_page(sgt->sgl), mock->page);
 	sg_free_table(sgt);
@@ -147,6 +155,7 @@ static int mock_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct mock_exporter *mock = dmabuf->priv;
 
+	mock->dir = dir;
 	if (mock->watch)
 		mock->watch_signaled = dma_fence_is_signaled(mock->watch);
 	dma_resv_lock(dmabuf->resv, NULL);
@@ -157,7 +166,10 @@ static int mock_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 
 static int mock_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	return mock_log(dmabuf->priv, MOCK_END);
+	struct mock_exporter *mock = dmabuf->priv;
+
+	mock->dir = dir;
+	return mock_log(mock, MOCK_END);
 }
 
 static int mock_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
@@ -528,6 +540,18 @@ void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs)
 	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
 
 	schedule_delayed_work(&mock->work, msecs_to_jiffies(msecs));
+}
+
+/**
+ * mock_fence_signal_sooner - have it signaled earlier than was said
+ * @fence: one that mock_fence_signal_later() was called for
+ * @msecs: when
+ */
+void mock_fence_signal_sooner(struct dma_fence *fence, unsigned int msecs)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+
+	mod_delayed_work(system_wq, &mock->work, msecs_to_jiffies(msecs));
 }
 
 /**

@@ -40,6 +40,10 @@ enum mock_op {
 
 #define MOCK_LOG_LEN	32
 
+/* The table that the map hook gives */
+#define MOCK_SEGMENTS		2U
+#define MOCK_SEGMENT_LEN	(PAGE_SIZE / MOCK_SEGMENTS)
+
 /**
  * struct mock_exporter - one buffer's exporter
  * @test: the test that it serves
@@ -57,6 +61,8 @@ enum mock_op {
  * @watch_signaled: that state
  * @attach_seen: copy of the attachment that the attach hook got
  * @listed: whether the attach or detach hook found the attachment listed
+ * @attachments: how many the map hook found listed
+ * @dir: what the last hook that gets a direction was given
  * @last_sgt: table that the unmap hook was given
  * @mmap_file: file that the mmap hook puts behind the map
  * @release_lock: reservation that the release hook takes
@@ -78,6 +84,8 @@ struct mock_exporter {
 	bool watch_signaled;
 	struct dma_buf_attachment attach_seen;
 	bool listed;
+	unsigned int attachments;
+	enum dma_data_direction dir;
 	struct sg_table *last_sgt;
 	struct file *mmap_file;
 	struct dma_resv *release_lock;
@@ -111,6 +119,7 @@ void mock_fence_signal_unheld(struct dma_fence *fence);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
 void mock_fence_signal(struct dma_fence *fence);
 void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs);
+void mock_fence_signal_sooner(struct dma_fence *fence, unsigned int msecs);
 void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
 		    enum dma_resv_usage usage);
 

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: KUnit tests that the stock core of 6.12 would not live through.
+ *
+ * Each says above it what would happen there: run this suite on a core that has
+ * those defects, and the machine is to be started anew.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-resv.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+
+#include "dma-buf-test.h"
+
+/* There: the memory is freed under the attachment, which is used after that. */
+static void test_release_forgotten_attachment(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct inode *inode = file_inode(dmabuf->file);
+
+	expect_warning("released while in use, kept for good");
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
+	expect_end();
+
+	/* All of it is still there for whom it forgot. */
+	dma_buf_detach(dmabuf, attach);
+	mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+
+	/* Kept for good: undo that by hand, so that the test leaks nothing. */
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/* There: the exporter's hook gets a table that is none, and a NULL pointer. */
+static void test_unmap_wrong(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct sg_table bogus = { };
+
+	mock->log_len = 0;
+	expect_warning("WARNING: .* dma_buf_unmap_attachment_unlocked");
+	dma_buf_unmap_attachment_unlocked(NULL, &bogus, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(attach, NULL, DMA_TO_DEVICE);
+	expect_end();
+
+	expect_warning("WARNING: .* dma_buf_unmap_attachment");
+	dma_buf_unmap_attachment(NULL, &bogus, DMA_TO_DEVICE);
+	expect_end();
+
+	/* One too many: the exporter does not hear of it. */
+	expect_warning("WARNING: .* dma_buf_unmap_attachment");
+	dma_buf_unmap_attachment_unlocked(attach, &bogus, DMA_TO_DEVICE);
+	expect_end();
+	mock_expect_ops(mock);
+	dma_buf_detach(dmabuf, attach);
+	mock_put(mock, dmabuf);
+}
+
+/* There: the attachment is freed, and unmapped through after that. */
+static void test_detach_mapped(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct dma_buf_attachment *dynamic;
+	struct sg_table *sgt, *moving;
+	unsigned int told = 0, held;
+	struct device *dev;
+
+	test->priv = &told;
+	dynamic = test_attach(test, dmabuf, &test_dynamic);
+	dev = dynamic->dev;
+	held = kref_read(&dev->kobj.kref);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	moving = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, moving);
+	mock->log_len = 0;
+
+	expect_warning("detaches with 1 live mappings");
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, dynamic);
+	/* It cannot follow a move any more. */
+	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+		mock_expect_ops(mock, MOCK_PIN);
+	dma_buf_detach(dmabuf, dynamic);
+	expect_end();
+	mock_expect_ops(mock);
+	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
+	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held + 1);
+
+	/* It thinks that it has gone, so it must not be called. */
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, told, 0U);
+	KUNIT_EXPECT_TRUE(test, dma_buf_attachment_is_dynamic(dynamic));
+
+	/* They are still attached, so they can put things right. */
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH);
+	/* The other one's memory: kept where it is, with nobody else's help. */
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
+	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, dynamic);
+	mock_wait_released(mock);
+	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH,
+			MOCK_RELEASE);
+	/* As many references to the device as before it was kept. */
+	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held);
+}
+
+/* There: a warning, and the NULL pointer is followed all the same. */
+static void test_access_null(struct kunit *test)
+{
+	expect_warning("WARNING: .* dma_buf_begin_cpu_access");
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE));
+	expect_end();
+	expect_warning("WARNING: .* dma_buf_end_cpu_access");
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_end_cpu_access(NULL, DMA_TO_DEVICE));
+	expect_end();
+}
+
+/* There: a BUG(). */
+static void test_vunmap_wrong(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct iosys_map map, wrong = IOSYS_MAP_INIT_VADDR(test);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+	expect_warning("WARNING: .* dma_buf_vunmap");
+	dma_buf_vunmap_unlocked(dmabuf, &wrong);
+	expect_end();
+	mock_expect_ops(mock, MOCK_VMAP);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	mock_expect_ops(mock, MOCK_VUNMAP);
+	/* One too many. The warning has come already. */
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	mock_expect_ops(mock);
+	mock_put(mock, dmabuf);
+}
+
+/* There: a BUG(). */
+static void test_release_forgotten_vmap(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct inode *inode = file_inode(dmabuf->file);
+	struct iosys_map map;
+
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+	expect_warning("released while in use, kept for good");
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
+	expect_end();
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	mock_expect_ops(mock, MOCK_VMAP, MOCK_VUNMAP);
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/* There: the wait queue is freed with somebody in it. */
+static void test_release_forgotten_poller(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct inode *inode = file_inode(dmabuf->file);
+
+	expect_poll(test, poller, dmabuf, EV_IN);
+	expect_warning("released while in use, kept for good");
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
+	expect_end();
+	mock_poller_leave(poller);
+	mock_expect_ops(mock);
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/*
+ * There: poll() waits for the reservation, and so does the debugfs file with
+ * a lock that all exports and closes of the machine need. Here is who holds it.
+ */
+static void test_busy_reservation(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN | EV_OUT);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	expect_poll(test, poller, dmabuf, EV_IN | EV_OUT);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(dmabuf->resv, 1));
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, 0);
+	mock_fence_signal(fence);
+	KUNIT_EXPECT_GE(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EV_IN | EV_OUT);
+	dma_resv_unlock(dmabuf->resv);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+struct test_holder {
+	struct dma_buf *dmabuf;
+	struct completion held;
+	struct completion stop;
+};
+
+static int test_holder_thread(void *data)
+{
+	struct test_holder *holder = data;
+
+	dma_resv_lock(holder->dmabuf->resv, NULL);
+	complete(&holder->held);
+	wait_for_completion_timeout(&holder->stop, 60 * HZ);
+	dma_resv_unlock(holder->dmabuf->resv);
+	complete(&holder->held);
+	return 0;
+}
+
+/* There: as above. */
+static void test_busy_bufinfo(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct test_holder holder = { .dmabuf = dmabuf };
+	struct task_struct *task;
+	char ino[32];
+	const char *text;
+
+	/* Skips the test if there is no such file, now and not later. */
+	test_debugfs_read(test, "dma_buf/bufinfo", 64 * 1024, PAGE_SIZE);
+	init_completion(&holder.held);
+	init_completion(&holder.stop);
+	task = kthread_run(test_holder_thread, &holder, "dma-buf-holder");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	wait_for_completion(&holder.held);
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", 64 * 1024, PAGE_SIZE);
+	snprintf(ino, sizeof(ino), "\t%08lu\t", file_inode(dmabuf->file)->i_ino);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, ino));
+	/* It has not been waited for. */
+	KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(dmabuf->resv));
+
+	complete(&holder.stop);
+	wait_for_completion(&holder.held);
+	mock_put(mock, dmabuf);
+}
+
+/*
+ * A fence that never signals does not keep a closed buffer. There: it does, and
+ * the buffer is released when its exporter is gone.
+ */
+static void test_poll_armed_release(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN | EV_OUT);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *other = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	mock_add_fence(dmabuf, other, DMA_RESV_USAGE_READ);
+	expect_poll(test, poller, dmabuf, 0);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+
+	/* Whose buffer is gone. */
+	mock_fence_signal(fence);
+	mock_fence_signal(other);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1U);
+	KUNIT_EXPECT_EQ(test, kref_read(&other->refcount), 1U);
+}
+
+/*
+ * A fence whose signaler holds no reference, when the others are gone already.
+ * There: the callback drops the last one under the lock that the fence's release
+ * takes.
+ */
+static void test_poll_last_reference(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_fence *fence = mock_fence_create_loose(test);
+	struct dma_fence *stub = dma_fence_get_stub();
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, 0);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_resv_replace_fences(dmabuf->resv, fence->context, stub,
+				DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+	dma_fence_put(stub);
+
+	/* Its release hook frees the lock that it is signaled under. */
+	mock_fence_signal_unheld(fence);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+	mock_fence_loose_wait(test);
+}
+
+/*
+ * The last reference goes while the fence signals on another CPU. There: as
+ * above.
+ */
+static void test_poll_release_race(struct kunit *test)
+{
+	enum { ROUNDS = 300 };
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+		struct mock_poller *poller = mock_poller_create(test, EV_IN);
+		struct dma_fence *fence = mock_fence_create_loose(test);
+		struct dma_fence *other = mock_fence_create_loose(test);
+		struct dma_buf *dmabuf = mock_export(mock);
+
+		mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+		if (i & 1)
+			mock_add_fence(dmabuf, other, DMA_RESV_USAGE_WRITE);
+		mock_poll(poller, dmabuf);
+		mock_poller_leave(poller);
+		mock_fence_signal_later(fence, 0);
+		mock_fence_signal_later(other, 0);
+		if (i & 2)
+			udelay(i % 50);
+		dma_buf_put(dmabuf);
+		flush_delayed_fput();
+		mock_wait_released(mock);
+	}
+	mock_fence_loose_wait(test);
+}
+
+static struct kunit_case dma_buf_fatal_test_cases[] = {
+	KUNIT_CASE(test_release_forgotten_attachment),
+	KUNIT_CASE(test_unmap_wrong),
+	KUNIT_CASE(test_detach_mapped),
+	KUNIT_CASE(test_access_null),
+	KUNIT_CASE(test_vunmap_wrong),
+	KUNIT_CASE(test_release_forgotten_vmap),
+	KUNIT_CASE(test_release_forgotten_poller),
+	KUNIT_CASE(test_busy_reservation),
+	KUNIT_CASE(test_busy_bufinfo),
+	KUNIT_CASE(test_poll_armed_release),
+	KUNIT_CASE(test_poll_last_reference),
+	KUNIT_CASE(test_poll_release_race),
+	{}
+};
+
+static struct kunit_suite dma_buf_fatal_test_suite = {
+	.name = "dma-buf-fatal-on-stock",
+	.init = test_init,
+	.test_cases = dma_buf_fatal_test_cases,
+};
+
+kunit_test_suite(dma_buf_fatal_test_suite);

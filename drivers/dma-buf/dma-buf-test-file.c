@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: KUnit tests of what a buffer's descriptor does for user space, and of
+ * what people see who debug.
+ *
+ * The file's operations are called as the VFS does, with user memory.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/dma-fence-array.h>
+#include <linux/dma-resv.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/sync_file.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/dma-buf.h>
+
+#include "dma-buf-test.h"
+
+/* No map is ever there. */
+#define TEST_BAD_ADDRESS	((void __user *)(TASK_SIZE - PAGE_SIZE))
+
+static long test_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+		       void __user *arg)
+{
+	return dmabuf->file->f_op->unlocked_ioctl(dmabuf->file, cmd,
+						  (unsigned long)arg);
+}
+
+static void test_to_user(struct kunit *test, void __user *to, const void *from,
+			 size_t size)
+{
+	KUNIT_ASSERT_EQ(test, 0UL, copy_to_user(to, from, size));
+}
+
+/* DMA_BUF_IOCTL_SYNC */
+
+struct sync_param {
+	const char *name;
+	u64 flags;
+	enum mock_op op; /* 0: refused */
+	enum dma_data_direction dir;
+};
+
+static const struct sync_param sync_params[] = {
+	{ "begin, read", DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ, MOCK_BEGIN,
+	  DMA_FROM_DEVICE },
+	{ "begin, write", DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE, MOCK_BEGIN,
+	  DMA_TO_DEVICE },
+	{ "begin, both", DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW, MOCK_BEGIN,
+	  DMA_BIDIRECTIONAL },
+	{ "end, read", DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ, MOCK_END,
+	  DMA_FROM_DEVICE },
+	{ "end, write", DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE, MOCK_END,
+	  DMA_TO_DEVICE },
+	{ "end, both", DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW, MOCK_END,
+	  DMA_BIDIRECTIONAL },
+	{ "begin, neither", DMA_BUF_SYNC_START },
+	{ "end, neither", DMA_BUF_SYNC_END },
+	{ "an unknown bit", DMA_BUF_SYNC_RW | 8 },
+	{ "an unknown bit of the upper half", DMA_BUF_SYNC_RW | BIT_ULL(32) },
+	{ "all bits", U64_MAX },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sync, sync_params, name);
+
+static void test_sync(struct kunit *test)
+{
+	const struct sync_param *param = test->param_value;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf_sync arg = { .flags = param->flags };
+	struct dma_buf *dmabuf = mock_export(mock);
+	void __user *uarg = test_user_memory(test, sizeof(arg));
+
+	test_to_user(test, uarg, &arg, sizeof(arg));
+	if (!param->op) {
+		KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg),
+				-EINVAL);
+		mock_expect_ops(mock);
+		mock_put(mock, dmabuf);
+		return;
+	}
+
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), 0);
+	KUNIT_EXPECT_EQ(test, mock->log_len, 1U);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, param->op), 1U);
+	KUNIT_EXPECT_EQ(test, mock->dir, param->dir);
+
+	/* What the exporter says is what the program gets. */
+	mock->error[param->op] = -EIO;
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), -EIO);
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC,
+					 TEST_BAD_ADDRESS), -EFAULT);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, param->op), 2U);
+	mock->log_len = 0;
+	mock_put(mock, dmabuf);
+}
+
+/* A read waits for writers alone, a write for readers as well. */
+static void test_sync_waits(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_buf_sync arg = { .flags = DMA_BUF_SYNC_WRITE };
+	void __user *uarg = test_user_memory(test, sizeof(arg));
+
+	test_to_user(test, uarg, &arg, sizeof(arg));
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_READ);
+	mock_fence_signal_later(fence, 5000);
+	mock_signal_begin();
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg),
+			-ERESTARTSYS);
+	mock_signal_end();
+	mock_expect_ops(mock);
+
+	arg.flags = DMA_BUF_SYNC_READ;
+	test_to_user(test, uarg, &arg, sizeof(arg));
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), 0);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+	mock_expect_ops(mock, MOCK_BEGIN);
+	mock_put(mock, dmabuf);
+}
+
+static void test_ioctl_unknown(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	void __user *uarg = test_user_memory(test, 64);
+
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, _IO(DMA_BUF_BASE, 0), uarg),
+			-ENOTTY);
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, _IOW(DMA_BUF_BASE, 4, u64), uarg),
+			-ENOTTY);
+	/* A size that is not the argument's makes it another command. */
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, _IOW(DMA_BUF_BASE, 0, u32), uarg),
+			-ENOTTY);
+	mock_expect_ops(mock);
+	mock_put(mock, dmabuf);
+}
+
+/* Names */
+
+static long test_set_name(struct kunit *test, struct dma_buf *dmabuf,
+			  const char *name)
+{
+	char __user *uarg = test_user_memory(test, strlen(name) + 1);
+
+	test_to_user(test, uarg, name, strlen(name) + 1);
+	return test_ioctl(dmabuf, DMA_BUF_SET_NAME_B, uarg);
+}
+
+static void test_name(struct kunit *test)
+{
+	static const char longest[] = "an-eye-of-a-needle-31-long-name";
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	char __user *uarg = test_user_memory(test, 8);
+	char path[64];
+
+	BUILD_BUG_ON(sizeof(longest) != DMA_BUF_NAME_LEN);
+
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, "first"), 0);
+	KUNIT_EXPECT_STREQ(test, dmabuf->name, "first");
+	KUNIT_EXPECT_STREQ(test, d_path(&dmabuf->file->f_path, path, sizeof(path)),
+			   "/dmabuf:first");
+	/* At any time, and as long as fits with its end. */
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, longest), 0);
+	KUNIT_EXPECT_STREQ(test, dmabuf->name, longest);
+	KUNIT_EXPECT_STREQ(test, d_path(&dmabuf->file->f_path, path, sizeof(path)),
+			   "/dmabuf:an-eye-of-a-needle-31-long-name");
+
+	/* The old one stays. */
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf,
+					    "an-eye-of-a-needle-32-long-names"),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_SET_NAME_B,
+					 TEST_BAD_ADDRESS), -EFAULT);
+	KUNIT_EXPECT_STREQ(test, dmabuf->name, longest);
+
+	/* The number that 32-bit programs were given first. */
+	test_to_user(test, uarg, "other", 6);
+	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_SET_NAME_A, uarg), 0);
+	KUNIT_EXPECT_STREQ(test, dmabuf->name, "other");
+	mock_expect_ops(mock);
+	mock_put(mock, dmabuf);
+}
+
+/* What /proc/PID/fdinfo shows of a buffer; the reader holds a reference. */
+static const char *test_fdinfo(struct kunit *test, struct dma_buf *dmabuf)
+{
+	struct seq_file m = { .size = 512 };
+
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	get_dma_buf(dmabuf);
+	dmabuf->file->f_op->show_fdinfo(&m, dmabuf->file);
+	dma_buf_put(dmabuf);
+	KUNIT_ASSERT_LT(test, m.count, m.size);
+	return m.buf;
+}
+
+static void test_fdinfo_keys(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf;
+	const char *text;
+
+	mock->size = 3 * PAGE_SIZE + 5;
+	dmabuf = mock_export(mock);
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "size:\t12293\n"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\ncount:\t1\n"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nexp_name:\t" KBUILD_MODNAME "\n"));
+	KUNIT_EXPECT_NULL(test, strstr(text, "\nname:"));
+
+	get_dma_buf(dmabuf);
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, "left eye"), 0);
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\ncount:\t2\n"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nname:\tleft eye\n"));
+
+	/* An empty name is a name. */
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, ""), 0);
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nname:\t\n"));
+	dma_buf_put(dmabuf);
+	mock_put(mock, dmabuf);
+}
+
+/* A program must not be able to forge a key by way of a name. */
+static void test_fdinfo_escapes(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	const char *text, *p;
+
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, "a\nsize:\t1\r\033[2J\177\\"),
+			0);
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NULL(test, strstr(text, "\nsize:\t1"));
+	p = strstr(text, "\nname:\ta");
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (p += strlen("\nname:\t"); *p && *p != '\n'; p++)
+		KUNIT_EXPECT_TRUE(test, *p >= ' ' && *p < 0x7f);
+	mock_put(mock, dmabuf);
+}
+
+/* Position */
+
+struct seek_param {
+	const char *name;
+	loff_t offset;
+	int whence;
+	loff_t ret;
+};
+
+static const struct seek_param seek_params[] = {
+	{ "start", 0, SEEK_SET, 0 },
+	{ "end", 0, SEEK_END, PAGE_SIZE },
+	{ "here", 0, SEEK_CUR, -EINVAL },
+	{ "data", 0, SEEK_DATA, -EINVAL },
+	{ "hole", 0, SEEK_HOLE, -EINVAL },
+	{ "behind the start", 1, SEEK_SET, -EINVAL },
+	{ "before the end", -1, SEEK_END, -EINVAL },
+	{ "behind the end", 1, SEEK_END, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(seek, seek_params, name);
+
+static void test_seek(struct kunit *test)
+{
+	const struct seek_param *param = test->param_value;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock);
+
+	KUNIT_EXPECT_EQ(test, vfs_llseek(dmabuf->file, param->offset, param->whence),
+			param->ret);
+	mock_put(mock, dmabuf);
+}
+
+/* Sync files */
+
+static long test_export_fence(struct kunit *test, struct dma_buf *dmabuf,
+			      u32 flags, int *fd)
+{
+	struct dma_buf_export_sync_file arg = { .flags = flags, .fd = -1 };
+	void __user *uarg = test_user_memory(test, sizeof(arg));
+	long ret;
+
+	test_to_user(test, uarg, &arg, sizeof(arg));
+	ret = test_ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, uarg);
+	KUNIT_ASSERT_EQ(test, 0UL, copy_from_user(&arg, uarg, sizeof(arg)));
+	*fd = arg.fd;
+	return ret;
+}
+
+static long test_import_fd(struct kunit *test, struct dma_buf *dmabuf,
+			   u32 flags, int fd)
+{
+	struct dma_buf_import_sync_file arg = { .flags = flags, .fd = fd };
+	void __user *uarg = test_user_memory(test, sizeof(arg));
+
+	test_to_user(test, uarg, &arg, sizeof(arg));
+	return test_ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, uarg);
+}
+
+struct fence_file_param {
+	const char *name;
+	enum dma_resv_usage usage;
+	u32 flags;
+	bool waits;
+};
+
+static const struct fence_file_param fence_file_params[] = {
+	{ "kernel fence, read", DMA_RESV_USAGE_KERNEL, DMA_BUF_SYNC_READ, true },
+	{ "write fence, read", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_READ, true },
+	{ "write fence, write", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE, true },
+	{ "write fence, both", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_RW, true },
+	{ "read fence, read", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_READ, false },
+	{ "read fence, write", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_WRITE, true },
+	{ "read fence, both", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_RW, true },
+	{ "bookkeep fence, write", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_WRITE,
+	  false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fence_file, fence_file_params, name);
+
+static void test_sync_file_export(struct kunit *test)
+{
+	const struct fence_file_param *param = test->param_value;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test), *got;
+	int fd;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	mock_add_fence(dmabuf, fence, param->usage);
+	KUNIT_ASSERT_EQ(test, test_export_fence(test, dmabuf, param->flags, &fd), 0);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_TRUE(test, test_close_on_exec(fd));
+
+	got = sync_file_get_fence(fd);
+	KUNIT_ASSERT_NOT_NULL(test, got);
+	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(got), !param->waits);
+	mock_fence_signal(fence);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(got));
+	dma_fence_put(got);
+
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	mock_put(mock, dmabuf);
+	/* The test's is the last reference. */
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1U);
+}
+
+static void test_sync_file_export_idle(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *got;
+	int fd;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	KUNIT_ASSERT_EQ(test, 0, test_export_fence(test, dmabuf, DMA_BUF_SYNC_RW,
+						   &fd));
+	got = sync_file_get_fence(fd);
+	KUNIT_ASSERT_NOT_NULL(test, got);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(got));
+	dma_fence_put(got);
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	mock_put(mock, dmabuf);
+}
+
+static void test_sync_file_flags(struct kunit *test)
+{
+	static const u32 bad[] = { 0, DMA_BUF_SYNC_END, DMA_BUF_SYNC_RW |
+				   DMA_BUF_SYNC_END, 8, BIT(31) | 1, U32_MAX };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	int fd, good, i, before;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	KUNIT_ASSERT_EQ(test, 0, test_export_fence(test, dmabuf, DMA_BUF_SYNC_READ,
+						   &good));
+	before = test_lowest_fd(test);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				test_export_fence(test, dmabuf, bad[i], &fd));
+		KUNIT_EXPECT_EQ(test, fd, -1);
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				test_import_fd(test, dmabuf, bad[i], good));
+	}
+	KUNIT_EXPECT_EQ(test, test_lowest_fd(test), before);
+	KUNIT_EXPECT_EQ(test, 0, close_fd(good));
+	mock_put(mock, dmabuf);
+}
+
+/* The answer cannot be told: neither descriptor nor fence stays behind. */
+static void test_sync_file_export_fault(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	char __user *page = test_user_memory(test, PAGE_SIZE);
+	u32 flags = DMA_BUF_SYNC_WRITE;
+	unsigned int held;
+	int before;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	held = kref_read(&fence->refcount);
+	before = test_lowest_fd(test);
+	/* The flags are the last thing in the page, the answer's place is not. */
+	page += PAGE_SIZE - sizeof(flags);
+	test_to_user(test, page, &flags, sizeof(flags));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, page));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+				   TEST_BAD_ADDRESS));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+				   TEST_BAD_ADDRESS));
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, test_lowest_fd(test), before);
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), held);
+	mock_put(mock, dmabuf);
+}
+
+static int test_fence_fd(struct kunit *test, struct dma_fence *fence)
+{
+	struct sync_file *sync_file = sync_file_create(fence);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	KUNIT_ASSERT_NOT_NULL(test, sync_file);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, sync_file->file);
+	return fd;
+}
+
+static const struct fence_file_param import_params[] = {
+	{ "read", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_READ },
+	{ "write", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE },
+	{ "both", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_RW },
+};
+
+KUNIT_ARRAY_PARAM_DESC(import, import_params, name);
+
+/* How many fences of just this usage? */
+static unsigned int test_count_fences(struct dma_buf *dmabuf,
+				      enum dma_resv_usage usage)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int count = 0;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_resv_for_each_fence(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP,
+				fence)
+		count += dma_resv_iter_usage(&cursor) == usage;
+	dma_resv_unlock(dmabuf->resv);
+	return count;
+}
+
+static void test_sync_file_import(struct kunit *test)
+{
+	const struct fence_file_param *param = test->param_value;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	enum dma_resv_usage usage;
+	int fd;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	fd = test_fence_fd(test, fence);
+	KUNIT_EXPECT_EQ(test, 0, test_import_fd(test, dmabuf, param->flags, fd));
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	for (usage = DMA_RESV_USAGE_KERNEL; usage <= DMA_RESV_USAGE_BOOKKEEP; usage++)
+		KUNIT_EXPECT_EQ(test, test_count_fences(dmabuf, usage),
+				usage == param->usage ? 1U : 0U);
+	mock_put(mock, dmabuf);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1U);
+}
+
+static void test_sync_file_import_wrong(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	int fd;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_import_fd(test, dmabuf,
+						      DMA_BUF_SYNC_READ, -1));
+	/* A descriptor, but of something else. */
+	get_dma_buf(dmabuf);
+	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_import_fd(test, dmabuf,
+						      DMA_BUF_SYNC_READ, fd));
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	mock_put(mock, dmabuf);
+}
+
+/* Reservations take no containers: what is in one is added by itself. */
+static void test_sync_file_import_array(struct kunit *test)
+{
+	enum { COUNT = 3 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence[COUNT], **members;
+	struct dma_fence_array *array;
+	int fd, i;
+
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		kunit_skip(test, "a kernel without sync files");
+
+	members = kmalloc_array(COUNT, sizeof(*members), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, members);
+	for (i = 0; i < COUNT; i++) {
+		fence[i] = mock_fence_create(test);
+		members[i] = dma_fence_get(fence[i]);
+	}
+	/* Takes over the members, references and all. */
+	array = dma_fence_array_create(COUNT, members, dma_fence_context_alloc(1),
+				       1, false);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	fd = test_fence_fd(test, &array->base);
+	dma_fence_put(&array->base);
+
+	/* One of them is done, and adds nothing. */
+	mock_fence_signal(fence[1]);
+	KUNIT_EXPECT_EQ(test, 0, test_import_fd(test, dmabuf, DMA_BUF_SYNC_WRITE, fd));
+	KUNIT_EXPECT_EQ(test, 2U, test_count_fences(dmabuf, DMA_RESV_USAGE_WRITE));
+	mock_fence_signal(fence[0]);
+	KUNIT_EXPECT_FALSE(test, dma_resv_test_signaled(dmabuf->resv,
+							DMA_RESV_USAGE_WRITE));
+	mock_fence_signal(fence[2]);
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(dmabuf->resv,
+						       DMA_RESV_USAGE_WRITE));
+	/* All of them are: nothing to add, which is no error. */
+	KUNIT_EXPECT_EQ(test, 0, test_import_fd(test, dmabuf, DMA_BUF_SYNC_WRITE, fd));
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	mock_put(mock, dmabuf);
+}
+
+/* bufinfo */
+
+enum { BUFINFO_SIZE = 64 * 1024 };
+
+/* The line of a buffer as programs parse it; NULL if there is none. */
+static const char *test_bufinfo_line(struct kunit *test, const char *text,
+				     struct dma_buf *dmabuf, const char *name)
+{
+	struct file *file = dmabuf->file;
+	char *line;
+
+	line = kunit_kzalloc(test, 256, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	snprintf(line, 256, "\n%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n",
+		 dmabuf->size, file->f_flags, (__force unsigned int)file->f_mode,
+		 (long)file_count(file), dmabuf->exp_name,
+		 file_inode(file)->i_ino, name);
+	return strstr(text, line);
+}
+
+static void test_bufinfo(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_exporter *other = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf *second = mock_export(other);
+	struct device *dev = test_device(test);
+	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, dev);
+	const char *text, *line, *end;
+	char expected[96];
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	get_dma_buf(dmabuf);
+	mock_add_fence(dmabuf, mock_fence_create(test), DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, test_set_name(test, second, "right eye"), 0);
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "Dma-buf Objects:\n"));
+	line = test_bufinfo_line(test, text, dmabuf, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	end = strstr(line, " devices attached\n");
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	KUNIT_EXPECT_NOT_NULL(test, strnstr(line, " fence:", end - line));
+	snprintf(expected, sizeof(expected),
+		 "\tAttached Devices:\n\t%s\nTotal 1 devices attached\n",
+		 dev_name(dev));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(line, expected));
+
+	line = test_bufinfo_line(test, text, second, "right eye");
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(line, "Total 0 devices attached\n"));
+
+	/* Reading has kept nothing. */
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
+	KUNIT_EXPECT_EQ(test, file_count(second->file), 1);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+	mock_put(mock, dmabuf);
+	mock_put(other, second);
+}
+
+/* Adds up the lines of buffers, which alone begin with a figure. */
+static void test_bufinfo_sum(const char *text, unsigned long *objects,
+			     unsigned long *bytes)
+{
+	const char *line = text;
+
+	*objects = 0;
+	*bytes = 0;
+	while ((line = strchr(line, '\n'))) {
+		unsigned int flags;
+		unsigned long size;
+
+		line++;
+		if (*line < '0' || *line > '9' ||
+		    sscanf(line, "%lu %x", &size, &flags) != 2)
+			continue;
+		*bytes += size;
+		++*objects;
+	}
+}
+
+/* A reader with a small buffer comes back in the middle of it all. */
+static void test_bufinfo_pieces(struct kunit *test)
+{
+	enum { COUNT = 60 };
+	struct mock_exporter *mock[COUNT];
+	struct dma_buf *dmabuf[COUNT];
+	unsigned long objects, bytes;
+	char expected[64];
+	const char *text;
+	int i;
+
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		mock[i]->size = (i + 1) * PAGE_SIZE;
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, 300);
+	for (i = 0; i < COUNT; i++) {
+		const char *line = test_bufinfo_line(test, text, dmabuf[i], "<none>");
+
+		KUNIT_EXPECT_NOT_NULL(test, line);
+		/* Once. */
+		if (line)
+			KUNIT_EXPECT_NULL(test, test_bufinfo_line(test, line + 1,
+								  dmabuf[i], "<none>"));
+		KUNIT_EXPECT_EQ(test, file_count(dmabuf[i]->file), 1);
+	}
+
+	test_bufinfo_sum(text, &objects, &bytes);
+	KUNIT_EXPECT_GE(test, objects, (unsigned long)COUNT);
+	snprintf(expected, sizeof(expected), "\nTotal %lu objects, %lu bytes\n",
+		 objects, bytes);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, expected));
+	for (i = 0; i < COUNT; i++)
+		mock_put(mock[i], dmabuf[i]);
+}
+
+static struct kunit_case dma_buf_file_test_cases[] = {
+	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
+	KUNIT_CASE(test_sync_waits),
+	KUNIT_CASE(test_ioctl_unknown),
+	KUNIT_CASE(test_name),
+	KUNIT_CASE(test_fdinfo_keys),
+	KUNIT_CASE(test_fdinfo_escapes),
+	KUNIT_CASE_PARAM(test_seek, seek_gen_params),
+	KUNIT_CASE_PARAM(test_sync_file_export, fence_file_gen_params),
+	KUNIT_CASE(test_sync_file_export_idle),
+	KUNIT_CASE(test_sync_file_flags),
+	KUNIT_CASE(test_sync_file_export_fault),
+	KUNIT_CASE_PARAM(test_sync_file_import, import_gen_params),
+	KUNIT_CASE(test_sync_file_import_wrong),
+	KUNIT_CASE(test_sync_file_import_array),
+	KUNIT_CASE(test_bufinfo),
+	KUNIT_CASE(test_bufinfo_pieces),
+	{}
+};
+
+static struct kunit_suite dma_buf_file_test_suite = {
+	.name = "dma-buf-file",
+	.init = test_init,
+	.test_cases = dma_buf_file_test_cases,
+};
+
+kunit_test_suite(dma_buf_file_test_suite);

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: KUnit tests of what the core of later kernels added to the interface.
+ *
+ * The stock core of 6.12 does not have it: there this file cannot be compiled.
+ */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/dma-resv.h>
+#include <linux/fdtable.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "dma-buf-test.h"
+
+static const struct dma_buf_attach_ops test_deaf = {
+	.allow_peer2peer = false,
+};
+
+static void test_attach_revocable(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *fixed = test_attach(test, dmabuf, NULL);
+	struct dma_buf_attachment *dynamic;
+
+	dynamic = test_attach(test, dmabuf, &test_dynamic);
+	KUNIT_EXPECT_FALSE(test, dma_buf_attach_revocable(fixed));
+	KUNIT_EXPECT_TRUE(test, dma_buf_attach_revocable(dynamic));
+	dma_buf_detach(dmabuf, fixed);
+	dma_buf_detach(dmabuf, dynamic);
+	mock_put(mock, dmabuf);
+}
+
+static void test_fd_install(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_get(fd)), -EBADF);
+	dma_buf_fd_install(dmabuf, fd);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_get(fd), dmabuf);
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
+	mock_wait_released(mock);
+}
+
+static void test_attach_without_callback(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	attach = test_attach(test, dmabuf, &test_deaf);
+	KUNIT_EXPECT_TRUE(test, dma_buf_attachment_is_dynamic(attach));
+	KUNIT_EXPECT_FALSE(test, dma_buf_attach_revocable(attach));
+	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	/* It cannot be told, so it pins. Then all is well. */
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_pin(attach));
+	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_unpin(attach);
+
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		expect_warning("maps without a pin");
+	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		expect_end();
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, attach);
+	mock_put(mock, dmabuf);
+}
+
+static void test_move_notify_reaches(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach[4];
+	unsigned int told = 0;
+	int i;
+
+	test->priv = &told;
+	attach[0] = test_attach(test, dmabuf, NULL);
+	attach[1] = test_attach(test, dmabuf, &test_dynamic);
+	attach[2] = test_attach(test, dmabuf, &test_deaf);
+	attach[3] = test_attach(test, dmabuf, &test_dynamic);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_move_notify(dmabuf);
+	KUNIT_EXPECT_EQ(test, told, 2U);
+	dma_buf_invalidate_mappings(dmabuf);
+	KUNIT_EXPECT_EQ(test, told, 4U);
+	dma_resv_unlock(dmabuf->resv);
+
+	for (i = 0; i < 4; i++)
+		dma_buf_detach(dmabuf, attach[i]);
+	mock_put(mock, dmabuf);
+}
+
+static void test_unmapping_notify(struct dma_buf_attachment *attach)
+{
+	struct sg_table **sgt = attach->importer_priv;
+
+	dma_buf_unmap_attachment(attach, *sgt, DMA_TO_DEVICE);
+	*sgt = NULL;
+	dma_buf_unpin(attach);
+}
+
+static void test_move_notify_unmaps(struct kunit *test)
+{
+	static const struct dma_buf_attach_ops importer = {
+		/* The name that it has in mainline. */
+		.invalidate_mappings = test_unmapping_notify,
+	};
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	attach = dma_buf_dynamic_attach(dmabuf, test_device(test), &importer,
+					&sgt);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_pin(attach));
+	sgt = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	dma_buf_move_notify(dmabuf);
+	KUNIT_EXPECT_NULL(test, sgt);
+	dma_resv_unlock(dmabuf->resv);
+
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP), mock_count(mock, MOCK_UNMAP));
+	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN), mock_count(mock, MOCK_UNPIN));
+	dma_buf_detach(dmabuf, attach);
+	mock_put(mock, dmabuf);
+}
+
+static void test_iter(struct kunit *test)
+{
+	enum { COUNT = 40 };
+	struct mock_exporter *mock[COUNT];
+	struct dma_buf *dmabuf[COUNT], *found;
+	unsigned int seen[COUNT] = { };
+	int i;
+
+	/* From every CPU, as each has a list of its own. */
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		if (cpu_online(i % nr_cpu_ids))
+			set_cpus_allowed_ptr(current, cpumask_of(i % nr_cpu_ids));
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	/* One that is gone, and must not be found. */
+	mock_put(mock[COUNT / 2], dmabuf[COUNT / 2]);
+
+	for (found = dma_buf_iter_begin(); found;
+	     found = dma_buf_iter_next(found)) {
+		KUNIT_EXPECT_GE(test, file_count(found->file), 1);
+		for (i = 0; i < COUNT; i++)
+			seen[i] += found == dmabuf[i] && i != COUNT / 2;
+	}
+	for (i = 0; i < COUNT; i++) {
+		KUNIT_EXPECT_EQ(test, seen[i], i == COUNT / 2 ? 0U : 1U);
+		if (i == COUNT / 2)
+			continue;
+		KUNIT_EXPECT_EQ(test, file_count(dmabuf[i]->file), 1);
+		mock_put(mock[i], dmabuf[i]);
+	}
+}
+
+static void test_iter_stopped(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf *found = dma_buf_iter_begin();
+
+	KUNIT_ASSERT_NOT_NULL(test, found);
+	dma_buf_put(found);
+	mock_put(mock, dmabuf);
+}
+
+static void test_iter_null(struct kunit *test)
+{
+	expect_warning("WARNING: .* dma_buf_iter_next");
+	KUNIT_EXPECT_NULL(test, dma_buf_iter_next(NULL));
+	expect_end();
+}
+
+/* A step holds on to its buffer even if everybody else lets go. */
+static void test_iter_holds(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf *found;
+
+	for (found = dma_buf_iter_begin(); found && found != dmabuf;)
+		found = dma_buf_iter_next(found);
+	KUNIT_ASSERT_PTR_EQ(test, found, dmabuf);
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
+	while (found)
+		found = dma_buf_iter_next(found);
+	mock_wait_released(mock);
+}
+
+/* Between the last reference and the release, nobody gets another one. */
+static void test_iter_dying(struct kunit *test)
+{
+	enum { ROUNDS = 20 };
+	struct dma_buf *dmabuf, *found;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+
+		dmabuf = mock_export(mock);
+		dma_buf_put(dmabuf);
+		for (found = dma_buf_iter_begin(); found;
+		     found = dma_buf_iter_next(found))
+			KUNIT_EXPECT_PTR_NE(test, found, dmabuf);
+		mock_wait_released(mock);
+	}
+}
+
+/* A walk asks for no reservation, so it is fine to hold one. */
+static void test_iter_under_resv(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock), *found;
+	unsigned int seen = 0;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	for (found = dma_buf_iter_begin(); found; found = dma_buf_iter_next(found))
+		seen += found == dmabuf;
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, seen, 1U);
+	mock_put(mock, dmabuf);
+}
+
+struct test_churn {
+	struct kunit *test;
+	struct completion done;
+	bool stop;
+};
+
+static int test_churn_thread(void *data)
+{
+	struct test_churn *churn = data;
+
+	while (!READ_ONCE(churn->stop)) {
+		DEFINE_DMA_BUF_EXPORT_INFO(info);
+		struct mock_exporter *mock;
+		struct dma_buf *dmabuf;
+
+		mock = kzalloc(sizeof(*mock), GFP_KERNEL);
+		if (!mock)
+			break;
+		mock->test = churn->test;
+		mock->size = PAGE_SIZE;
+		init_completion(&mock->released);
+		mock->ops = ((struct mock_exporter *)churn->test->priv)->ops;
+		info.ops = &mock->ops;
+		info.size = PAGE_SIZE;
+		info.priv = mock;
+		dmabuf = dma_buf_export(&info);
+		if (!IS_ERR(dmabuf)) {
+			dma_buf_put(dmabuf);
+			flush_delayed_fput();
+			/* Not the test's thread, so this must not fail the test. */
+			if (!wait_for_completion_timeout(&mock->released,
+							 10 * HZ))
+				break;
+		}
+		kfree(mock);
+		cond_resched();
+	}
+	complete(&churn->done);
+	return 0;
+}
+
+static void test_iter_concurrent(struct kunit *test)
+{
+	enum { COUNT = 30, ROUNDS = 100 };
+	struct mock_exporter *mock[COUNT];
+	struct dma_buf *dmabuf[COUNT], *found;
+	struct test_churn churn = { .test = test };
+	struct task_struct *task;
+	int i, round;
+
+	test->priv = mock_exporter_create(test, MOCK_BARE);
+	init_completion(&churn.done);
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	task = kthread_run(test_churn_thread, &churn, "dma-buf-churn");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+
+	for (round = 0; round < ROUNDS; round++) {
+		unsigned int seen[COUNT] = { };
+
+		for (found = dma_buf_iter_begin(); found;
+		     found = dma_buf_iter_next(found)) {
+			for (i = 0; i < COUNT; i++)
+				seen[i] += found == dmabuf[i];
+			cond_resched();
+		}
+		for (i = 0; i < COUNT; i++)
+			KUNIT_EXPECT_EQ(test, seen[i], 1U);
+	}
+
+	WRITE_ONCE(churn.stop, true);
+	wait_for_completion(&churn.done);
+	for (i = 0; i < COUNT; i++)
+		mock_put(mock[i], dmabuf[i]);
+}
+
+static struct kunit_case dma_buf_mainline_test_cases[] = {
+	KUNIT_CASE(test_attach_revocable),
+	KUNIT_CASE(test_fd_install),
+	KUNIT_CASE(test_attach_without_callback),
+	KUNIT_CASE(test_move_notify_reaches),
+	KUNIT_CASE(test_move_notify_unmaps),
+	KUNIT_CASE(test_iter),
+	KUNIT_CASE(test_iter_stopped),
+	KUNIT_CASE(test_iter_null),
+	KUNIT_CASE(test_iter_holds),
+	KUNIT_CASE(test_iter_dying),
+	KUNIT_CASE(test_iter_under_resv),
+	KUNIT_CASE_SLOW(test_iter_concurrent),
+	{}
+};
+
+static struct kunit_suite dma_buf_mainline_test_suite = {
+	.name = "dma-buf-mainline",
+	.init = test_init,
+	.test_cases = dma_buf_mainline_test_cases,
+};
+
+kunit_test_suite(dma_buf_mainline_test_suite);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: KUnit tests of poll().
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-resv.h>
+#include <linux/kthread.h>
+
+#include "dma-buf-test.h"
+
+static void test_poll_idle(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN | EV_OUT);
+	int i;
+
+	for (i = 0; i < 10; i++)
+		expect_poll(test, poller, dmabuf, EV_IN | EV_OUT);
+	/* Nobody was woken, itself included. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+	/* Even if ready it has to queue: epoll does that just once. */
+	KUNIT_EXPECT_NOT_NULL(test, poller->head);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+struct poll_param {
+	const char *name;
+	enum dma_resv_usage usage;
+	__poll_t asked;
+	__poll_t ready;
+};
+
+static const struct poll_param poll_params[] = {
+	{ "kernel fence, in", DMA_RESV_USAGE_KERNEL, EPOLLIN, 0 },
+	{ "kernel fence, out", DMA_RESV_USAGE_KERNEL, EPOLLOUT, 0 },
+	{ "write fence, in", DMA_RESV_USAGE_WRITE, EPOLLIN, 0 },
+	{ "write fence, out", DMA_RESV_USAGE_WRITE, EPOLLOUT, 0 },
+	{ "write fence, both", DMA_RESV_USAGE_WRITE, EPOLLIN | EPOLLOUT, 0 },
+	{ "write fence, rdnorm", DMA_RESV_USAGE_WRITE, EPOLLRDNORM, 0 },
+	{ "write fence, wrnorm", DMA_RESV_USAGE_WRITE, EPOLLWRNORM, 0 },
+	{ "read fence, in", DMA_RESV_USAGE_READ, EPOLLIN, EPOLLIN },
+	{ "read fence, out", DMA_RESV_USAGE_READ, EPOLLOUT, 0 },
+	{ "read fence, both", DMA_RESV_USAGE_READ, EPOLLIN | EPOLLOUT, EPOLLIN },
+	{ "read fence, rdnorm", DMA_RESV_USAGE_READ, EPOLLRDNORM, EPOLLRDNORM },
+	{ "bookkeep fence, in", DMA_RESV_USAGE_BOOKKEEP, EPOLLIN, EPOLLIN },
+	{ "bookkeep fence, out", DMA_RESV_USAGE_BOOKKEEP, EPOLLOUT, EPOLLOUT },
+	{ "write fence, other events", DMA_RESV_USAGE_WRITE, EPOLLPRI, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(poll, poll_params, name);
+
+static void test_poll_fence(struct kunit *test)
+{
+	const struct poll_param *param = test->param_value;
+	const __poll_t ours = EV_IN | EV_OUT;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, param->asked);
+	struct dma_fence *fence = mock_fence_create(test);
+	bool waits = param->asked & ours & ~param->ready;
+	int wakeups;
+
+	mock_add_fence(dmabuf, fence, param->usage);
+	expect_poll(test, poller, dmabuf, param->ready);
+	/* Looking again arms no second callback. */
+	expect_poll(test, poller, dmabuf, param->ready);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+
+	mock_fence_signal(fence);
+	wakeups = atomic_read(&poller->wakeups);
+	if (waits) {
+		KUNIT_EXPECT_GE(test, wakeups, 1);
+		KUNIT_EXPECT_LE(test, wakeups, 2);
+	} else {
+		KUNIT_EXPECT_EQ(test, wakeups, 0);
+	}
+	expect_poll(test, poller, dmabuf, param->asked & ours);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), wakeups);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+static void test_poll_signaled(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EPOLLIN);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	mock_fence_signal(fence);
+	expect_poll(test, poller, dmabuf, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+/* Woken when the direction is ready, not for each fence on the way. */
+static void test_poll_many_fences(struct kunit *test)
+{
+	enum { COUNT = 8 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EPOLLIN);
+	struct dma_fence *fence[COUNT];
+	int i;
+
+	for (i = 0; i < COUNT; i++) {
+		fence[i] = mock_fence_create(test);
+		mock_add_fence(dmabuf, fence[i], DMA_RESV_USAGE_WRITE);
+	}
+	expect_poll(test, poller, dmabuf, 0);
+	/* In an order of their own. */
+	for (i = 0; i < COUNT; i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+		mock_fence_signal(fence[(i * 3) % COUNT]);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EPOLLIN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+/* Work that was added meanwhile is waited for after the next look. */
+static void test_poll_later_fence(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *first = mock_poller_create(test, EPOLLIN);
+	struct mock_poller *second = mock_poller_create(test, EPOLLIN);
+	struct dma_fence *a = mock_fence_create(test);
+	struct dma_fence *b = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, a, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, first, dmabuf, 0);
+	mock_add_fence(dmabuf, b, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, second, dmabuf, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 0);
+
+	/* What the first one was promised. But b is pending, so nothing is ready. */
+	mock_fence_signal(a);
+	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
+	KUNIT_EXPECT_EQ(test, (__force u32)second->claimed, 0U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 1);
+	expect_poll(test, first, dmabuf, 0);
+	expect_poll(test, second, dmabuf, 0);
+	mock_fence_signal(b);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 2);
+	expect_poll(test, second, dmabuf, EPOLLIN);
+	mock_poller_leave(first);
+	mock_poller_leave(second);
+	mock_put(mock, dmabuf);
+}
+
+/*
+ * A fence that leaves the reservation unsignaled must not hold up those who poll
+ * later, nor these the one who polled before.
+ */
+static void test_poll_replaced_fence(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *first = mock_poller_create(test, EPOLLIN);
+	struct mock_poller *second = mock_poller_create(test, EPOLLIN);
+	struct dma_fence *stuck = mock_fence_create(test);
+	struct dma_fence *next = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, stuck, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, first, dmabuf, 0);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_resv_replace_fences(dmabuf->resv, stuck->context, next,
+				DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+	expect_poll(test, second, dmabuf, 0);
+	/* What the first relied on was taken away: it is told to look again. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
+	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
+	expect_poll(test, first, dmabuf, 0);
+	expect_poll(test, second, dmabuf, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
+
+	mock_fence_signal(next);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 2);
+	expect_poll(test, first, dmabuf, EPOLLIN);
+	expect_poll(test, second, dmabuf, EPOLLIN);
+	mock_poller_leave(first);
+	mock_poller_leave(second);
+	mock_put(mock, dmabuf);
+}
+
+/* The same with a fence among others, and one that supersedes its elder. */
+static void test_poll_superseded_fence(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EPOLLOUT);
+	struct dma_fence *other = mock_fence_create(test);
+	struct dma_fence *elder = mock_fence_create(test);
+	struct dma_fence *next = mock_fence_next(elder);
+
+	mock_add_fence(dmabuf, elder, DMA_RESV_USAGE_READ);
+	mock_add_fence(dmabuf, other, DMA_RESV_USAGE_READ);
+	expect_poll(test, poller, dmabuf, 0);
+	mock_add_fence(dmabuf, next, DMA_RESV_USAGE_READ);
+	expect_poll(test, poller, dmabuf, 0);
+	mock_fence_signal(other);
+	expect_poll(test, poller, dmabuf, 0);
+	atomic_set(&poller->wakeups, 0);
+	mock_fence_signal(next);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EPOLLOUT);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+/* Pollers and signals from all sides: each poller gets to the end. */
+struct test_race {
+	struct dma_buf *dmabuf;
+	struct mock_poller *poller;
+	struct completion done;
+	bool stop;
+};
+
+static int test_poll_thread(void *data)
+{
+	struct test_race *race = data;
+
+	while (!READ_ONCE(race->stop)) {
+		mock_poll(race->poller, race->dmabuf);
+		cond_resched();
+	}
+	complete(&race->done);
+	return 0;
+}
+
+static void test_poll_race(struct kunit *test)
+{
+	enum { ROUNDS = 300 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN | EV_OUT);
+	struct test_race race = { };
+	struct task_struct *task;
+	int i, tries, lost = 0;
+
+	init_completion(&race.done);
+	race.dmabuf = mock_export(mock);
+	race.poller = mock_poller_create(test, EV_IN | EV_OUT);
+	task = kthread_run(test_poll_thread, &race, "dma-buf-poll");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+
+	for (i = 0; i < ROUNDS && !lost; i++) {
+		struct dma_fence *fence = mock_fence_create(test);
+
+		mock_add_fence(race.dmabuf, fence, i & 1 ?
+			       DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_READ);
+		mock_fence_signal_later(fence, 0);
+		atomic_set(&poller->wakeups, 0);
+		if (mock_poll(poller, race.dmabuf) & EPOLLOUT)
+			continue;
+		/* Not ready, so the wake-up is still to come. */
+		for (tries = 0; tries < 1000; tries++) {
+			if (atomic_read(&poller->wakeups))
+				break;
+			usleep_range(100, 10000);
+		}
+		lost += tries == 1000;
+	}
+	KUNIT_EXPECT_EQ(test, lost, 0);
+
+	WRITE_ONCE(race.stop, true);
+	wait_for_completion(&race.done);
+	mock_poller_leave(race.poller);
+	mock_poller_leave(poller);
+	mock_put(mock, race.dmabuf);
+}
+
+static struct kunit_case dma_buf_poll_test_cases[] = {
+	KUNIT_CASE(test_poll_idle),
+	KUNIT_CASE_PARAM(test_poll_fence, poll_gen_params),
+	KUNIT_CASE(test_poll_signaled),
+	KUNIT_CASE(test_poll_many_fences),
+	KUNIT_CASE(test_poll_later_fence),
+	KUNIT_CASE(test_poll_replaced_fence),
+	KUNIT_CASE(test_poll_superseded_fence),
+	KUNIT_CASE_SLOW(test_poll_race),
+	{}
+};
+
+static struct kunit_suite dma_buf_poll_test_suite = {
+	.name = "dma-buf-poll",
+	.init = test_init,
+	.test_cases = dma_buf_poll_test_cases,
+};
+
+kunit_test_suite(dma_buf_poll_test_suite);

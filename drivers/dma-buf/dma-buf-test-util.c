@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: what the suites of the core's KUnit tests share.
+ */
+#include <kunit/device.h>
+#include <linux/anon_inodes.h>
+#include <linux/dma-resv.h>
+#include <linux/fdtable.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dma-buf-test.h"
+
+/* What the kernel log is to hold */
+
+/**
+ * test_init - ready a test
+ * @test: test
+ *
+ * Warnings that come once per boot come once per test: each says for itself
+ * which it provokes. Does nothing on a kernel without debugfs.
+ *
+ * Return: 0
+ */
+int test_init(struct kunit *test)
+{
+	test_debugfs_write(test, "clear_warn_once", "1");
+	return 0;
+}
+
+/**
+ * expect_warning - tell the harness what warning is about to come
+ * @regex: warnings that match it are to come until expect_end()
+ */
+void expect_warning(const char *regex)
+{
+	pr_info("dmabuf-test: expect: %s\n", regex);
+}
+
+/**
+ * expect_end - the warning has come
+ */
+void expect_end(void)
+{
+	pr_info("dmabuf-test: expect-end\n");
+}
+
+/* Importers */
+
+/**
+ * test_device - a device for an importer
+ * @test: test
+ *
+ * Return: a device that goes with the test.
+ */
+struct device *test_device(struct kunit *test)
+{
+	static atomic_t number;
+	struct device *dev;
+	char *name;
+
+	/* A test may want several, and names are the bus's. */
+	name = kunit_kzalloc(test, 24, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, name);
+	snprintf(name, 24, "importer%d", atomic_inc_return(&number));
+	dev = kunit_device_register(test, name);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	return dev;
+}
+
+/**
+ * test_attach - attach a device of its own
+ * @test: test; its private pointer may point to a count of notifications
+ * @dmabuf: buffer
+ * @ops: of a dynamic importer, NULL for a static one
+ *
+ * Return: an attachment; the test fails if there is none.
+ */
+struct dma_buf_attachment *test_attach(struct kunit *test,
+				       struct dma_buf *dmabuf,
+				       const struct dma_buf_attach_ops *ops)
+{
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_dynamic_attach(dmabuf, test_device(test), ops, test);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	return attach;
+}
+
+static void test_move_notify(struct dma_buf_attachment *attach)
+{
+	struct kunit *test = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (test->priv)
+		++*(unsigned int *)test->priv;
+}
+
+const struct dma_buf_attach_ops test_dynamic = {
+	.allow_peer2peer = true,
+	.move_notify = test_move_notify,
+};
+
+static int test_importer_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct test_importer *importer = file->private_data;
+
+	importer->ret = dma_buf_mmap(importer->dmabuf, vma, importer->pgoff);
+	return importer->ret;
+}
+
+static const struct file_operations test_importer_fops = {
+	.mmap = test_importer_mmap,
+};
+
+static void test_fput(void *file)
+{
+	fput(file);
+}
+
+/**
+ * test_importer_file - the importer's file
+ * @test: test
+ * @importer: importer
+ *
+ * Return: a file that goes with the test.
+ */
+struct file *test_importer_file(struct kunit *test,
+				struct test_importer *importer)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("importer", &test_importer_fops, importer,
+				  O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, test_fput, file));
+	return file;
+}
+
+/**
+ * test_map_file - map a file as a process does
+ * @test: test
+ * @file: file
+ * @pages: how many
+ *
+ * Return: address or, as one, an error.
+ */
+unsigned long test_map_file(struct kunit *test, struct file *file,
+			    unsigned int pages)
+{
+	return kunit_vm_mmap(test, file, 0, pages * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+}
+
+/* User space */
+
+/**
+ * test_user_memory - memory that system calls accept
+ * @test: test
+ * @size: bytes
+ *
+ * Return: zeroed memory that goes with the test. No map is behind its end.
+ */
+char __user *test_user_memory(struct kunit *test, size_t size)
+{
+	unsigned long len = PAGE_ALIGN(size);
+	unsigned long addr;
+
+	addr = kunit_vm_mmap(test, NULL, 0, len + PAGE_SIZE,
+			     PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, !addr || IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr + len, PAGE_SIZE));
+	return (char __user *)addr;
+}
+
+/**
+ * test_close_on_exec - would an exec close it?
+ * @fd: descriptor
+ *
+ * Return: true if so.
+ */
+bool test_close_on_exec(int fd)
+{
+	bool set;
+
+	rcu_read_lock();
+	set = close_on_exec(fd, current->files);
+	rcu_read_unlock();
+	return set;
+}
+
+/**
+ * test_lowest_fd - the descriptor that would be handed out next
+ * @test: test
+ *
+ * Return: a number that grows if one is left behind.
+ */
+int test_lowest_fd(struct kunit *test)
+{
+	int fd = get_unused_fd_flags(0);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	put_unused_fd(fd);
+	return fd;
+}
+
+/* A mount of our own: nobody may have mounted it, and if so, who knows where. */
+static struct vfsmount *test_debugfs;
+
+static void __exit test_exit(void)
+{
+	if (!IS_ERR_OR_NULL(test_debugfs))
+		kern_unmount(test_debugfs);
+}
+module_exit(test_exit);
+
+static struct file *test_debugfs_open(const char *name, int flags)
+{
+	struct file_system_type *type = get_fs_type("debugfs");
+	struct path root;
+
+	if (!type)
+		return ERR_PTR(-ENODEV);
+	if (IS_ERR_OR_NULL(test_debugfs))
+		test_debugfs = kern_mount(type);
+	if (IS_ERR(test_debugfs))
+		return ERR_CAST(test_debugfs);
+
+	root.mnt = test_debugfs;
+	root.dentry = test_debugfs->mnt_root;
+	return file_open_root(&root, name, flags, 0);
+}
+
+/**
+ * test_debugfs_read - read a file of debugfs as a program does
+ * @test: test; is skipped if there is no such file
+ * @name: file
+ * @size: bytes that it may have
+ * @step: bytes to read at a time
+ *
+ * Return: its text.
+ */
+char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
+			size_t step)
+{
+	char __user *memory = test_user_memory(test, step);
+	char *text = kunit_kzalloc(test, size + 1, GFP_KERNEL);
+	struct file *file;
+	loff_t pos = 0;
+	ssize_t got;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	file = test_debugfs_open(name, O_RDONLY);
+	if (IS_ERR(file))
+		kunit_skip(test, "no %s in debugfs", name);
+
+	do {
+		size_t at = pos;
+
+		got = file->f_op->read(file, memory, min(step, size - at), &pos);
+		if (got > 0 && copy_from_user(text + at, memory, got))
+			got = -EFAULT;
+	} while (got > 0 && pos < size);
+	fput(file);
+	KUNIT_EXPECT_EQ(test, got, 0);
+	return text;
+}
+
+/**
+ * test_debugfs_write - write a file of debugfs as a program does
+ * @test: test
+ * @name: file
+ * @text: text
+ *
+ * Return: true if it went well.
+ */
+bool test_debugfs_write(struct kunit *test, const char *name, const char *text)
+{
+	size_t len = strlen(text);
+	char __user *memory;
+	struct file *file;
+	ssize_t put = 0;
+	loff_t pos = 0;
+
+	memory = test_user_memory(test, len);
+	file = test_debugfs_open(name, O_WRONLY);
+	if (IS_ERR(file))
+		return false;
+
+	if (!copy_to_user(memory, text, len))
+		put = file->f_op->write(file, memory, len, &pos);
+	fput(file);
+	return put == len;
+}

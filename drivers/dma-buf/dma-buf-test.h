@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dma-buf: what the suites of the core's KUnit tests share.
+ *
+ * Like the mock it stands on public headers alone. One suite for each subject;
+ * what the stock core of 6.12 does not have is in dma-buf-test-mainline.c, what
+ * would crash or hang it in dma-buf-test-fatal.c, so that the others can be run
+ * on both.
+ */
+#ifndef _DMA_BUF_TEST_H
+#define _DMA_BUF_TEST_H
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/poll.h>
+
+#include "dma-buf-mock.h"
+
+/* What the kernel log is to hold */
+int test_init(struct kunit *test);
+void expect_warning(const char *regex);
+void expect_end(void);
+
+/* Importers */
+extern const struct dma_buf_attach_ops test_dynamic;
+struct device *test_device(struct kunit *test);
+struct dma_buf_attachment *test_attach(struct kunit *test,
+				       struct dma_buf *dmabuf,
+				       const struct dma_buf_attach_ops *ops);
+
+/**
+ * struct test_importer - one whose own mmap shows the buffer
+ * @dmabuf: buffer
+ * @pgoff: page that its map begins with
+ * @ret: what dma_buf_mmap() said last
+ */
+struct test_importer {
+	struct dma_buf *dmabuf;
+	unsigned long pgoff;
+	int ret;
+};
+
+struct file *test_importer_file(struct kunit *test,
+				struct test_importer *importer);
+unsigned long test_map_file(struct kunit *test, struct file *file,
+			    unsigned int pages);
+
+/* User space */
+char __user *test_user_memory(struct kunit *test, size_t size);
+bool test_close_on_exec(int fd);
+int test_lowest_fd(struct kunit *test);
+char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
+			size_t step);
+bool test_debugfs_write(struct kunit *test, const char *name,
+			const char *text);
+
+/* Pollers */
+#define EV_IN	(EPOLLIN | EPOLLRDNORM)
+#define EV_OUT	(EPOLLOUT | EPOLLWRNORM)
+
+#define expect_poll(test, poller, dmabuf, events)			\
+	KUNIT_EXPECT_EQ(test, (__force u32)mock_poll(poller, dmabuf),	\
+			(__force u32)(events))
+
+#endif /* _DMA_BUF_TEST_H */
