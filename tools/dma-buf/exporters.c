@@ -328,6 +328,8 @@ static int fd_open(const char *text)
 	fd = strtol(text, &end, 10);
 	if (end == text || *end || fd < 0 || fd > 0x7fffffff)
 		return complain(0, "--fd wants the number of a descriptor", NULL);
+	if (fd == STDOUT_FILENO || fd == STDERR_FILENO)
+		return complain(0, "--fd wants another descriptor than the output's", NULL);
 	if (fcntl(fd, F_GETFD) < 0) {
 		snprintf(what, sizeof(what), "descriptor %ld is not open", fd);
 		return complain(errno, what, "have the program's starter leave it open over exec");
