@@ -518,6 +518,7 @@ static bool keep_one_buffer(const struct exporter *exporter)
 
 static void list_checks(const char *pattern)
 {
+	unsigned int number;
 	const struct check *check;
 
 	for (check = checks; check; check = check->next) {
@@ -528,7 +529,8 @@ static void list_checks(const char *pattern)
 		if (check->older)
 			print_text(check->older);
 	}
-	printf("%u checks\n", count_checks(pattern));
+	number = count_checks(pattern);
+	printf("%u check%s\n", number, number == 1 ? "" : "s");
 }
 
 /*
