@@ -505,6 +505,25 @@ void mock_fence_loose_wait(struct kunit *test)
 }
 
 /**
+ * mock_fence_wait_alone - wait until nobody but the test refers to a fence
+ * @fence: from mock_fence_create(); the test fails if it takes more than ten
+ *	seconds
+ *
+ * A buffer lets go of its fences after the release hook, which is what a test
+ * waits for.
+ */
+void mock_fence_wait_alone(struct dma_fence *fence)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && kref_read(&fence->refcount) > 1; tries++) {
+		flush_delayed_fput();
+		msleep(20);
+	}
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), kref_read(&fence->refcount), 1U);
+}
+
+/**
  * mock_fence_signal - signal a fence now
  * @fence: from mock_fence_create()
  */

@@ -354,8 +354,7 @@ static void test_sync_file_export(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, close_fd(fd));
 	mock_put(mock, dmabuf);
 	/* The test's is the last reference. */
-	flush_delayed_fput();
-	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1U);
+	mock_fence_wait_alone(fence);
 }
 
 static void test_sync_file_export_idle(struct kunit *test)
@@ -494,8 +493,7 @@ static void test_sync_file_import(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, test_count_fences(dmabuf, usage),
 				usage == param->usage ? 1U : 0U);
 	mock_put(mock, dmabuf);
-	flush_delayed_fput();
-	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1U);
+	mock_fence_wait_alone(fence);
 }
 
 static void test_sync_file_import_wrong(struct kunit *test)
