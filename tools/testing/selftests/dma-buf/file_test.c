@@ -83,6 +83,15 @@ TEST_F(file, lseek_duplicate)
 	close(fd);
 }
 
+/* The old call with 32 bits, where there is one, has the same answers */
+TEST_F(file, lseek_system_call)
+{
+	EXPECT_EQ(self->size, syscall(SYS_lseek, self->fd, 0, SEEK_END));
+	EXPECT_EQ(0, syscall(SYS_lseek, self->fd, 0, SEEK_SET));
+	EXPECT_EQ(-1, syscall(SYS_lseek, self->fd, 1, SEEK_SET));
+	EXPECT_EQ(EINVAL, errno);
+}
+
 /*
  * Not a file with contents of its own
  */
@@ -110,6 +119,22 @@ TEST_F(file, no_other_file_calls)
 	EXPECT_EQ(-1, syscall(SYS_getdents64, self->fd, &st, sizeof(st)));
 	ASSERT_EQ(0, fstat(self->fd, &st));
 	EXPECT_EQ(self->size, st.st_size);
+}
+
+/* Status flags can be changed as on any file, and are every descriptor's */
+TEST_F(file, status_flags)
+{
+	int fd = dup(self->fd);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(O_RDWR, fcntl(self->fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(O_RDWR | O_NONBLOCK, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(0, fcntl(fd, F_SETFL, 0));
+	EXPECT_EQ(O_RDWR, fcntl(self->fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	/* There is nothing to read without a cache */
+	EXPECT_EQ(-1, fcntl(self->fd, F_SETFL, O_DIRECT));
+	close(fd);
 }
 
 /*
@@ -400,6 +425,74 @@ TEST_F(file, bufinfo_forgets_at_last_close)
 	close(fd);
 	EXPECT_EQ(0, bufinfo_lines(self->ino));
 	self->fd = -1;
+}
+
+/*
+ * Read in pieces, however small, it is the same text: totals are not counted
+ * twice where a line did not fit.
+ */
+static ssize_t read_all(int fd, char *text, size_t size, size_t piece)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, text + len, len + piece < size ? piece : size - len);
+		if (n > 0)
+			len += n;
+	} while (n > 0);
+	return n < 0 ? -errno : (ssize_t)len;
+}
+
+TEST_F(file, bufinfo_in_pieces)
+{
+	const size_t pieces[] = { 7, 100, 4096 };
+	char whole[16384], text[16384];
+	size_t size = self->size;
+	int fds[40], fd, i;
+	ssize_t len;
+
+	need_bufinfo(_metadata);
+
+	/* More than a page of it */
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR);
+		ASSERT_LE(0, fds[i]);
+	}
+	fd = open(BUFINFO, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	len = read_all(fd, whole, sizeof(whole), sizeof(whole));
+	ASSERT_LT(4096, len);
+	EXPECT_EQ('\n', whole[len - 1]);
+	for (i = 0; i < ARRAY_SIZE(pieces); i++) {
+		ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+		EXPECT_EQ(len, read_all(fd, text, sizeof(text), pieces[i]));
+		EXPECT_EQ(0, memcmp(whole, text, len))
+			TH_LOG("pieces of %zu", pieces[i]);
+	}
+	close(fd);
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+/* A reader who stops in the middle holds nothing */
+TEST_F(file, bufinfo_half_read)
+{
+	char text[256];
+	int fd;
+
+	need_bufinfo(_metadata);
+
+	fd = open(BUFINFO, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, text, sizeof(text)));
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, bufinfo_lines(self->ino));
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
 }
 
 /*

@@ -4,8 +4,10 @@
  * with what, and that a refusal changes nothing.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <linux/fs.h>
 
 #include "fixture.h"
 
@@ -113,6 +115,28 @@ TEST_F(ioctl, unknown_numbers)
 		EXPECT_EQ(ENOTTY, errno)
 			TH_LOG("_IOWR number %d", nr);
 	}
+}
+
+/* What the VFS asks any file, and what other kinds of files have */
+TEST_F(ioctl, numbers_of_others)
+{
+	const unsigned long cmds[] = {
+		FIONREAD, FIOASYNC, FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FICLONE,
+		TCGETS, _IOR('>', 4, __u32),
+	};
+	__u64 arg[32] = { 1 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		EXPECT_EQ(-1, ioctl(self->fd, cmds[i], arg))
+			TH_LOG("command %#lx", cmds[i]);
+		EXPECT_NE(EFAULT, errno);
+	}
+	/* These are about the descriptor */
+	EXPECT_EQ(0, ioctl(self->fd, FIONCLEX));
+	EXPECT_EQ(0, fcntl(self->fd, F_GETFD));
+	EXPECT_EQ(0, ioctl(self->fd, FIOCLEX));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(self->fd, F_GETFD));
 }
 
 /* Size and direction are part of the number; so is the letter. */
@@ -253,6 +277,17 @@ TEST_F(ioctl, name_shared_by_descriptors)
 	EXPECT_EQ(1, fdinfo_get(fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("shared", value);
 	close(fd);
+}
+
+/* Bytes are not letters: whatever is no control character is shown as it is */
+TEST_F(ioctl, name_of_any_bytes)
+{
+	const char *name = "caf\303\251 \377\200 %s %n \"'";
+	char value[64];
+
+	EXPECT_EQ(0, buf_set_name(self->fd, name));
+	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
+	EXPECT_STREQ(name, value);
 }
 
 /*
@@ -500,6 +535,32 @@ TEST_F(sync_wait, read_waits_for_write_fence)
 	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
 	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+}
+
+static void *step_later(void *arg)
+{
+	sleep_ms(5 * QUIET_MS);
+	timeline_inc(*(int *)arg, 1);
+	return NULL;
+}
+
+/* A handler with SA_RESTART has the call go on by itself, as often as it comes */
+TEST_F(sync_wait, restarts)
+{
+	struct sigaction sa;
+	pthread_t thread;
+
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, step_later, &self->timeline));
+	signals_begin();
+	sigaction(SIGALRM, NULL, &sa);
+	sa.sa_flags |= SA_RESTART;
+	sigaction(SIGALRM, &sa, NULL);
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	signals_end();
+	pthread_join(thread, NULL);
+	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 

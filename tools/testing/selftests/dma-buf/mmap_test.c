@@ -192,6 +192,48 @@ TEST_F(map, part_cannot_grow_past_end)
 	munmap(map, self->page);
 }
 
+/* The old call that moved pages about within a map: by now a map in disguise */
+TEST_F(map, remap_file_pages_past_end)
+{
+	char *map = map_rw(self->fd, self->size, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(-1, syscall(SYS_remap_file_pages, map, self->size, 0, 1, 0));
+	EXPECT_EQ(EINVAL, errno);
+	munmap(map, self->size);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
+/* What is thrown out of page tables is still the buffer's */
+TEST_F(map, content_outlives_page_tables)
+{
+	char *map = map_rw(self->fd, self->size, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	map[0] = 0x21;
+	ASSERT_EQ(0, munmap(map, self->size));
+	map = mmap(NULL, self->size, PROT_READ, MAP_SHARED | MAP_POPULATE, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0x21, map[0]);
+	munmap(map, self->size);
+}
+
+TEST_F(map, protection_changes)
+{
+	char *map = map_rw(self->fd, self->size, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	map[0] = 0x44;
+	ASSERT_EQ(0, mprotect(map, self->page, PROT_NONE));
+	EXPECT_FALSE(readable(map));
+	EXPECT_TRUE(readable(map + self->page));
+	EXPECT_EQ(3, fdinfo_count(self->fd));
+	ASSERT_EQ(0, mprotect(map, self->page, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0x44, map[0]);
+	munmap(map, self->size);
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+}
+
 TEST_F(map, can_shrink)
 {
 	char *map = map_rw(self->fd, self->size, 0);
@@ -492,6 +534,47 @@ TEST_F(readonly, map_cannot_become_writable)
 	EXPECT_EQ(-1, mprotect(map, self->size, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
 	munmap(map, self->size);
+}
+
+FIXTURE(writeonly) {
+	int fd;
+	size_t size;
+};
+
+FIXTURE_VARIANT(writeonly) {
+	enum exporter exporter;
+};
+
+FIXTURE_VARIANT_ADD(writeonly, system_heap) {
+	.exporter = SYSTEM_HEAP,
+};
+
+FIXTURE_VARIANT_ADD(writeonly, mock) {
+	.exporter = MOCK,
+};
+
+FIXTURE_SETUP(writeonly)
+{
+	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
+			       O_WRONLY | O_CLOEXEC);
+}
+
+FIXTURE_TEARDOWN(writeonly)
+{
+	close(self->fd);
+}
+
+/* There is no memory that can be written and not read: so it is not to be had */
+TEST_F(writeonly, no_map)
+{
+	EXPECT_EQ(MAP_FAILED, map_rw(self->fd, self->size, 0));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->size, PROT_WRITE, MAP_SHARED, self->fd, 0));
+	EXPECT_EQ(EACCES, errno);
+	/* All else is as with any other */
+	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_HARNESS_MAIN

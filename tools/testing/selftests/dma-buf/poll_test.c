@@ -502,6 +502,141 @@ TEST_F(poll, sleeps_till_ready)
 	close_many(timelines, FENCES);
 }
 
+/* Either direction has an edge of its own */
+TEST_F(poll, wakes_edge_of_each_direction)
+{
+	int reader = timeline_open(), ep;
+
+	ASSERT_LE(0, reader);
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	ASSERT_EQ(0, timeline_import(reader, 1, self->fd, READ));
+	ep = epoll_with(self->fd, EPOLLIN | EPOLLOUT | EPOLLET);
+	ASSERT_LE(0, ep);
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	ASSERT_EQ(0, timeline_inc(reader, 1));
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_events(ep, WAKE_MS));
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	close(ep);
+	close(reader);
+}
+
+/* Each watcher is told, whatever it asked for and however it is told */
+TEST_F(poll, wakes_every_epoll)
+{
+	const __u32 events[] = {
+		EPOLLIN, EPOLLIN | EPOLLET, EPOLLRDNORM, EPOLLOUT | EPOLLET,
+		EPOLLIN | EPOLLONESHOT,
+	};
+	int eps[ARRAY_SIZE(events)], i;
+
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		eps[i] = epoll_with(self->fd, events[i]);
+		ASSERT_LE(0, eps[i]);
+		EXPECT_EQ(0, epoll_events(eps[i], 0));
+	}
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		EXPECT_EQ(events[i] & ~(EPOLLET | EPOLLONESHOT), epoll_events(eps[i], WAKE_MS))
+			TH_LOG("epoll %d", i);
+	for (i = 1; i < ARRAY_SIZE(events); i++)
+		EXPECT_EQ(i == 2 ? EPOLLRDNORM : 0, epoll_events(eps[i], 2))
+			TH_LOG("epoll %d", i);
+	close_many(eps, ARRAY_SIZE(events));
+}
+
+/* Those that ask to be woken one at a time: a direction that is ready wakes one */
+TEST_F(poll, wakes_exclusive)
+{
+	int eps[2], woken;
+
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	eps[0] = epoll_with(self->fd, EPOLLIN | EPOLLEXCLUSIVE);
+	eps[1] = epoll_with(self->fd, EPOLLIN | EPOLLEXCLUSIVE);
+	ASSERT_LE(0, eps[0]);
+	ASSERT_LE(0, eps[1]);
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	woken = epoll_events(eps[0], WAKE_MS / 100) | epoll_events(eps[1], WAKE_MS / 100);
+	EXPECT_EQ(EPOLLIN, woken);
+	close_many(eps, 2);
+}
+
+/* Taken out while it was pending, it is not heard of; put in again, it is */
+TEST_F(poll, removed_from_epoll)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep;
+
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	ep = epoll_with(self->fd, EPOLLIN);
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_DEL, self->fd, NULL));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	ASSERT_EQ(0, timeline_import(self->timeline, 2, self->fd, WRITE));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
+	close(ep);
+}
+
+/* An epoll watches the file: a descriptor less does not end that */
+TEST_F(poll, epoll_follows_the_file)
+{
+	int fd = dup(self->fd), ep;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	ep = epoll_with(self->fd, EPOLLIN);
+	ASSERT_LE(0, ep);
+	close(self->fd);
+	self->fd = fd;
+	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
+	close(ep);
+}
+
+/* One call may look at several buffers, and at one of them twice */
+TEST_F(poll, several_in_one_call)
+{
+	size_t size = self->size;
+	struct pollfd pfds[3];
+	int other;
+
+	other = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, other);
+	pfds[0] = (struct pollfd) { .fd = self->fd, .events = POLLIN };
+	pfds[1] = (struct pollfd) { .fd = self->fd, .events = POLLOUT };
+	pfds[2] = (struct pollfd) { .fd = other, .events = POLLIN };
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, READ));
+	ASSERT_EQ(0, timeline_import(self->timeline, 2, other, WRITE));
+	EXPECT_EQ(1, poll(pfds, 3, QUIET_MS));
+	EXPECT_EQ(POLLIN, pfds[0].revents);
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(2, poll(pfds, 3, WAKE_MS));
+	EXPECT_EQ(POLLOUT, pfds[1].revents);
+	EXPECT_EQ(0, pfds[2].revents);
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(3, poll(pfds, 3, WAKE_MS));
+	close(other);
+}
+
+TEST_F(poll, interrupted)
+{
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	signals_begin();
+	EXPECT_EQ(-EINTR, poll_for(self->fd, POLLIN, WAKE_MS));
+	signals_end();
+	EXPECT_EQ(1, fdinfo_count(self->fd));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
+}
+
 /* No wake-up gets lost between the look and the sleep */
 TEST_F(poll, signal_races_with_poll)
 {

@@ -332,6 +332,94 @@ TEST_F(sync_file, back_into_same_buffer)
 	close(again);
 }
 
+/* Handed from buffer to buffer, each time unwrapped and packed again */
+TEST_F(sync_file, through_a_chain_of_buffers)
+{
+	size_t size = self->size;
+	unsigned int fences;
+	int fds[5], fence, i;
+
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, WRITE));
+	fence = buf_export_sync_file(self->fd, READ);
+	ASSERT_LE(0, fence);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(0, buf_import_sync_file(fds[i], WRITE, fence));
+		close(fence);
+		fence = buf_export_sync_file(fds[i], RW);
+		ASSERT_LE(0, fence);
+		EXPECT_EQ(0, fence_status(fence, &fences));
+		EXPECT_EQ(2, fences);
+	}
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(0, poll_now(fds[4], POLLIN));
+	EXPECT_EQ(0, fence_status(fence, NULL));
+	ASSERT_EQ(0, timeline_inc(self->other, 1));
+	EXPECT_EQ(1, fence_status(fence, NULL));
+	close(fence);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fds[i], POLLIN | POLLOUT));
+		close(fds[i]);
+	}
+}
+
+/* What two buffers wait for holds up a third: a frame made of two others */
+TEST_F(sync_file, merged_of_two_buffers)
+{
+	size_t size = self->size;
+	int second, third, a, b, both;
+
+	second = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
+	third = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, second);
+	ASSERT_LE(0, third);
+	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
+	ASSERT_EQ(0, timeline_import(self->other, 1, second, WRITE));
+	a = buf_export_sync_file(self->fd, READ);
+	b = buf_export_sync_file(second, READ);
+	ASSERT_LE(0, a);
+	ASSERT_LE(0, b);
+	both = fence_merge(a, b);
+	ASSERT_LE(0, both);
+	ASSERT_EQ(0, buf_import_sync_file(third, WRITE, both));
+	close(a);
+	close(b);
+	close(both);
+
+	EXPECT_EQ(0, poll_now(third, POLLIN | POLLOUT));
+	ASSERT_EQ(0, timeline_inc(self->other, 1));
+	EXPECT_EQ(POLLIN, poll_now(second, POLLIN));
+	EXPECT_EQ(0, poll_now(third, POLLIN | POLLOUT));
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	EXPECT_EQ(POLLIN | POLLOUT, poll_now(third, POLLIN | POLLOUT));
+	close(second);
+	close(third);
+}
+
+/* One sync_file for any number of buffers */
+TEST_F(sync_file, into_many_buffers)
+{
+	size_t size = self->size;
+	int fds[8], fence, i;
+
+	fence = timeline_fence(self->timeline, 1);
+	ASSERT_LE(0, fence);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(0, buf_import_sync_file(fds[i], i % 2 ? READ : WRITE, fence));
+		EXPECT_EQ(i % 2 ? POLLIN : 0, poll_now(fds[i], POLLIN | POLLOUT));
+	}
+	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fds[i], POLLIN | POLLOUT));
+		close(fds[i]);
+	}
+	close(fence);
+}
+
 /*
  * Merged sync_files: containers of fences
  */
@@ -419,6 +507,38 @@ TEST_F(merged, order_does_not_matter)
 		ASSERT_EQ(0, timeline_inc(self->timelines[i], 1));
 	}
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
+}
+
+/* Containers in containers, with members in common, count each of them once */
+TEST_F(merged, of_merged)
+{
+	unsigned int fences;
+	int extra, again, out;
+
+	extra = timeline_fence(self->timelines[0], 2);
+	ASSERT_LE(0, extra);
+	again = fence_merge(self->fence, extra);
+	ASSERT_LE(0, again);
+	close(extra);
+	extra = fence_merge(again, self->fence);
+	ASSERT_LE(0, extra);
+	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, extra));
+	out = buf_export_sync_file(self->fd, RW);
+	ASSERT_LE(0, out);
+	EXPECT_EQ(0, fence_status(out, &fences));
+	EXPECT_EQ(3, fences);
+
+	/* Of the first timeline, the later fence */
+	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
+	ASSERT_EQ(0, timeline_inc(self->timelines[1], 1));
+	ASSERT_EQ(0, timeline_inc(self->timelines[2], 1));
+	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
+	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
+	EXPECT_EQ(POLLOUT, poll_now(self->fd, POLLOUT));
+	EXPECT_EQ(1, fence_status(out, NULL));
+	close(out);
+	close(again);
+	close(extra);
 }
 
 /* They are unwrapped: a later fence of one timeline takes its place only */
