@@ -173,6 +173,19 @@ class Results(unittest.TestCase):
         self.red(GOOD.replace("        ok 2 second", "        Bail out! no memory\n"
                               "        ok 2 second"), "no memory")
 
+    def test_names(self):
+        """A suite that is named within its document, and one before it"""
+        tally = collect.parse_ktap(
+            "KTAP version 1\n1..2\n# Subtest: boot\n"
+            "    KTAP version 1\n    1..1\n"
+            "        KTAP version 1\n        # Subtest: suite\n        1..1\n"
+            "        ok 1 case\n    ok 1 suite\nok 1 boot\n"
+            "# Subtest: next\n    TAP version 13\n    1..1\n    ok 1 other\n"
+            "ok 2 next\n", "x")
+        self.assertEqual(tally.names,
+                         ["x / boot / suite / case", "x / next / other"])
+        self.assertEqual(tally.failed, [])
+
     def test_nothing(self):
         self.red("@init 6.12.0 1.00\n@end\n", "no results")
         self.assertTrue(collect.collect("boot", None, None, ()).failed)
