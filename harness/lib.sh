@@ -74,6 +74,23 @@ run_logged() {
 	fi
 }
 
+# not_stuck FRAGMENT CONFIG: print what a fragment asks for and the configuration
+# made from it does not have: kconfig drops what a dependency forbids in silence.
+not_stuck() {
+	local line symbol
+	while read -r line; do
+		case $line in
+		CONFIG_*=*)
+			grep -qxF -- "$line" "$2" || echo "$line"
+			;;
+		"# CONFIG_"*" is not set")
+			symbol=${line#\# }
+			! grep -q "^${symbol%% *}=" "$2" || echo "$line"
+			;;
+		esac
+	done <"$1"
+}
+
 [ -d "$KDATA" ] ||
 	die "kernels/$V does not exist" "known: $(cd "$TOP/kernels" && echo *)"
 mkdir -p "$LOGS" "$KBUILD"

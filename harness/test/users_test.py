@@ -84,7 +84,7 @@ class Find(unittest.TestCase):
                                       "dma_buf_get", "DEFINE_DMA_BUF_THING"})
 
     def test_users(self):
-        self.assertEqual(find.find()[1], {
+        self.assertEqual(find.find(), {
             "drivers/a/direct.c": "direct", "drivers/a/spaced.c": "direct",
             "drivers/a/shared.h": "header", "drivers/a/calls.c": "further",
             "drivers/a/type.c": "further", "drivers/a/quoted.c": "further"})
