@@ -77,7 +77,7 @@ static int drm_choose(struct worker *w, const struct draw *d)
 int op_prime_import(struct worker *w, const struct draw *d)
 {
 	int i = drm_choose(w, d), err;
-	struct drm_prime_handle arg = { .fd = SLOT(d->slot) };
+	struct drm_prime_handle arg = { .fd = slot(d->slot) };
 	__u32 *place = &w->handles[i][d->arg % HANDLES];
 
 	err = result(ioctl(w->drm[i], DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg));
@@ -103,7 +103,7 @@ int op_prime_export(struct worker *w, const struct draw *d)
 		   ENOENT);
 	if (fd < 0)
 		return fd;
-	slot_put(fd, SLOT(d->slot), d->extra & 2);
+	slot_put(fd, slot(d->slot), d->extra & 2);
 	return 0;
 }
 
@@ -200,7 +200,7 @@ int op_mock_attach(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_attach arg = {
 		.size = sizeof(arg),
-		.fd = SLOT(d->slot),
+		.fd = slot(d->slot),
 		.flags = d->arg & DMA_BUF_TEST_IMPORTER_FLAGS,
 	};
 	int err;
@@ -296,7 +296,7 @@ int op_mock_rw(struct worker *w, const struct draw *d)
 
 int op_mock_vmap(struct worker *w, const struct draw *d)
 {
-	struct dma_buf_test_vmap arg = { .size = sizeof(arg), .fd = SLOT(d->slot) };
+	struct dma_buf_test_vmap arg = { .size = sizeof(arg), .fd = slot(d->slot) };
 	int err;
 
 	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_VMAP, &arg));
@@ -375,7 +375,7 @@ int op_mock_set_op(struct worker *w, const struct draw *d)
 /* Hold the reservation for a while, during which this worker wants nothing */
 int op_mock_hold(struct worker *w, const struct draw *d)
 {
-	struct dma_buf_test_hold arg = { .size = sizeof(arg), .fd = SLOT(d->slot) };
+	struct dma_buf_test_hold arg = { .size = sizeof(arg), .fd = slot(d->slot) };
 	struct mock_object o = {};
 	int err;
 
@@ -393,7 +393,7 @@ int op_mock_fence(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_fence arg = {
 		.size = sizeof(arg),
-		.fd = SLOT(d->slot),
+		.fd = slot(d->slot),
 		.usage = DMA_BUF_TEST_WRITE + d->arg % 3,
 		.delay_ms = 1 + (d->arg >> 4) % 5,
 	};
@@ -433,7 +433,7 @@ int op_mock_mmap(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_mmap arg = {
 		.size = sizeof(arg),
-		.fd = d->arg & 7 ? SLOT(d->slot) : -1,
+		.fd = d->arg & 7 ? slot(d->slot) : -1,
 	};
 	struct map *map = &w->maps[d->other % MAPS];
 	size_t len = getpagesize() * (1 + d->arg % 3);

@@ -173,9 +173,9 @@ int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size)
 }
 
 /* Consumes fd */
-void slot_put(int fd, int slot, bool cloexec)
+void slot_put(int fd, int to, bool cloexec)
 {
-	dup3(fd, slot, cloexec ? O_CLOEXEC : 0);
+	dup3(fd, to, cloexec ? O_CLOEXEC : 0);
 	close(fd);
 }
 
@@ -187,7 +187,7 @@ static int op_create(struct worker *w, const struct draw *d)
 	fd = ALLOW(w, "create", make_buffer(w, d->arg & ~(1U << 31), d->extra, &size));
 	if (fd < 0)
 		return fd;
-	slot_put(fd, SLOT(d->slot), d->other & 1);
+	slot_put(fd, slot(d->slot), d->other & 1);
 	return 0;
 }
 
@@ -341,7 +341,7 @@ static int target(struct worker *w, const struct draw *d)
 {
 	struct own *own = own_target(w, d);
 
-	return own ? own->fd : SLOT(d->slot);
+	return own ? own->fd : slot(d->slot);
 }
 
 /*
@@ -364,19 +364,19 @@ static int told(struct worker *w, const struct draw *d)
 
 static int op_close(struct worker *w, const struct draw *d)
 {
-	return ALLOW(w, "close", result(close(SLOT(d->slot))), EBADF);
+	return ALLOW(w, "close", result(close(slot(d->slot))), EBADF);
 }
 
 static int op_dup(struct worker *w, const struct draw *d)
 {
 	int fd;
 
-	fd = ALLOW(w, "F_DUPFD", result(fcntl(SLOT(d->slot), d->arg & 1 ?
+	fd = ALLOW(w, "F_DUPFD", result(fcntl(slot(d->slot), d->arg & 1 ?
 					      F_DUPFD_CLOEXEC : F_DUPFD, 0)), EBADF);
 	if (fd < 0)
 		return fd;
 	if (d->arg & 2)
-		slot_put(fd, SLOT(d->other), d->arg & 4);
+		slot_put(fd, slot(d->other), d->arg & 4);
 	else
 		close(fd);
 	return 0;
@@ -384,7 +384,7 @@ static int op_dup(struct worker *w, const struct draw *d)
 
 static int op_dup2(struct worker *w, const struct draw *d)
 {
-	int from = SLOT(d->slot), to = SLOT(d->other), ret;
+	int from = slot(d->slot), to = slot(d->other), ret;
 
 	if (d->arg & 1)
 		ret = ALLOW(w, "dup2", result(dup2(from, to)), EBADF);
@@ -418,7 +418,7 @@ static int op_fcntl(struct worker *w, const struct draw *d)
 
 static int op_send(struct worker *w, const struct draw *d)
 {
-	int fds[3] = { SLOT(d->slot), SLOT(d->other), SLOT(d->arg) };
+	int fds[3] = { slot(d->slot), slot(d->other), slot(d->arg) };
 	int n = 1 + d->extra % 3, ret;
 	char space[CMSG_SPACE(sizeof(fds))] = {}, byte = 0;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
@@ -465,19 +465,19 @@ static int op_receive(struct worker *w, const struct draw *d)
 	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(*fds);
 	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(*fds));
 	for (i = 0; i < n; i++)
-		slot_put(fds[i], SLOT(d->slot + i), d->extra & 0x1000);
+		slot_put(fds[i], slot(d->slot + i), d->extra & 0x1000);
 	return 0;
 }
 
 static int op_pidfd(struct worker *w, const struct draw *d)
 {
-	int fd = syscall(__NR_pidfd_getfd, w->pidfd, SLOT(d->slot), 0);
+	int fd = syscall(__NR_pidfd_getfd, w->pidfd, slot(d->slot), 0);
 
 	/* The other process may be done already, or about to be */
 	fd = ALLOW(w, "pidfd_getfd", result(fd), EBADF, ESRCH);
 	if (fd < 0)
 		return fd;
-	slot_put(fd, SLOT(d->other), d->arg & 1);
+	slot_put(fd, slot(d->other), d->arg & 1);
 	return 0;
 }
 
@@ -570,7 +570,7 @@ static int child_work(struct worker *w, const struct draw *d)
 	int i, fd;
 
 	for (i = 0; i < SLOTS; i++) {
-		fd = SLOT(d->slot + i);
+		fd = SLOT_BASE + i;
 		if (lseek(fd, 0, SEEK_END) <= 0 && errno != EBADF)
 			return 1;
 		if (d->arg & 1 && close(fd) && errno != EBADF)
@@ -1036,7 +1036,7 @@ static int op_poll(struct worker *w, const struct draw *d)
 	int i, ret, n = 1 + d->arg % 4;
 
 	for (i = 0; i < n; i++) {
-		pfds[i].fd = i ? SLOT(d->slot + i * d->other) : target(w, d);
+		pfds[i].fd = i ? slot(d->slot + i * d->other) : target(w, d);
 		pfds[i].events = poll_events(d->arg >> (4 + i * 3));
 	}
 	ret = poll(pfds, n, d->extra % 64 ? 0 : 1);

@@ -32,7 +32,8 @@
 #define EPOLLS		2
 #define EPOLL_BASE	(SYNC_BASE + SYNCS)
 #define POOL_END	(EPOLL_BASE + EPOLLS)
-#define SLOT(r)		(SLOT_BASE + (r) % SLOTS)
+/* Half of the operations meet at these */
+#define HOT_SLOTS	4
 #define SYNC(r)		(SYNC_BASE + (r) % SYNCS)
 #define EPOLL(r)	(EPOLL_BASE + (r) % EPOLLS)
 
@@ -165,6 +166,12 @@ extern int channels[CHANNELS][2];
 pid_t process_pid(unsigned int process);
 unsigned int process_count(void);
 
+/* The descriptor of the pool that a random number stands for */
+static inline int slot(__u32 random)
+{
+	return SLOT_BASE + random % (random >> 16 & 1 ? HOT_SLOTS : SLOTS);
+}
+
 /*
  * Zero or more and the errnos that are named (EINTR where a wait can be
  * interrupted) are fine, any other result is a failure. Evaluates to the result.
@@ -187,7 +194,7 @@ enum {
 extern unsigned int have;
 void probe(void);
 int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size);
-void slot_put(int fd, int slot, bool cloexec);
+void slot_put(int fd, int to, bool cloexec);
 int result(long ret);
 void worker_open(struct worker *w);
 void worker_close(struct worker *w);
