@@ -117,6 +117,7 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 	}
 
 	mock_leave_fence(mock, attach->dmabuf->resv);
+	mock->tables++;
 	return sgt;
 }
 
@@ -128,6 +129,7 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	dma_resv_assert_held(attach->dmabuf->resv);
 	mock->last_sgt = sgt;
 	mock->dir = dir;
+	mock->tables--;
 	/* The exporter's own table comes back, with its page. */
 	KUNIT_EXPECT_PTR_EQ(mock->test, sg_page(sgt->sgl), mock->page);
 	sg_free_table(sgt);
@@ -148,6 +150,8 @@ static void mock_release(struct dma_buf *dmabuf)
 				file_inode(dmabuf->file)->i_size == mock->size &&
 				list_empty(&dmabuf->attachments);
 	mock_log(mock, MOCK_RELEASE);
+	if (mock->on_release)
+		mock->on_release(dmabuf);
 	complete(&mock->released);
 }
 

@@ -62,10 +62,12 @@ enum mock_op {
  * @attach_seen: copy of the attachment that the attach hook got
  * @listed: whether the attach or detach hook found the attachment listed
  * @attachments: how many the map hook found listed
+ * @tables: those that the map hook gave and the unmap hook did not get back
  * @dir: what the last hook that gets a direction was given
  * @last_sgt: table that the unmap hook was given
  * @mmap_file: file that the mmap hook puts behind the map
  * @release_lock: reservation that the release hook takes
+ * @on_release: called by the release hook, in the end
  * @release_file_ok: the file was still the buffer's when it was released
  * @released: completed by the release hook
  */
@@ -85,10 +87,12 @@ struct mock_exporter {
 	struct dma_buf_attachment attach_seen;
 	bool listed;
 	unsigned int attachments;
+	unsigned int tables;
 	enum dma_data_direction dir;
 	struct sg_table *last_sgt;
 	struct file *mmap_file;
 	struct dma_resv *release_lock;
+	void (*on_release)(struct dma_buf *dmabuf);
 	bool release_file_ok;
 	struct completion released;
 };

@@ -63,6 +63,17 @@ static void test_unmap_wrong(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* There: a warning, and the NULL pointer is followed all the same. */
+static void test_pin_null(struct kunit *test)
+{
+	expect_warning("WARNING: .* dma_buf_pin");
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_pin(NULL));
+	expect_end();
+	expect_warning("WARNING: .* dma_buf_unpin");
+	dma_buf_unpin(NULL);
+	expect_end();
+}
+
 /* There: the attachment is freed, and unmapped through after that. */
 static void test_detach_mapped(struct kunit *test)
 {
@@ -350,6 +361,7 @@ static void test_poll_release_race(struct kunit *test)
 static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_release_forgotten_attachment),
 	KUNIT_CASE(test_unmap_wrong),
+	KUNIT_CASE(test_pin_null),
 	KUNIT_CASE(test_detach_mapped),
 	KUNIT_CASE(test_access_null),
 	KUNIT_CASE(test_vunmap_wrong),

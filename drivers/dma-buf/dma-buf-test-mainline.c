@@ -10,6 +10,7 @@
 #include <linux/dma-resv.h>
 #include <linux/fdtable.h>
 #include <linux/kthread.h>
+#include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -249,6 +250,80 @@ static void test_iter_under_resv(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+struct test_order {
+	struct dma_fence *fence;
+	bool findable;
+	bool armed;
+	bool locked;
+	int owner;
+};
+
+static void test_order_release(struct dma_buf *dmabuf)
+{
+	struct mock_exporter *mock = dmabuf->priv;
+	struct test_order *order = mock->test->priv;
+	struct dma_buf *found;
+	unsigned long flags;
+
+	for (found = dma_buf_iter_begin(); found; found = dma_buf_iter_next(found))
+		order->findable |= found == dmabuf;
+	spin_lock_irqsave(order->fence->lock, flags);
+	order->armed = !list_empty(&order->fence->cb_list);
+	spin_unlock_irqrestore(order->fence->lock, flags);
+	/* The reservation is still one, and the fence still in it. */
+	order->locked = !dma_resv_lock(dmabuf->resv, NULL);
+	order->locked &= !dma_resv_test_signaled(dmabuf->resv, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+#ifdef CONFIG_MODULE_UNLOAD
+	order->owner = atomic_read(&dmabuf->owner->refcnt);
+#endif
+}
+
+/* Nobody finds it, no fence calls it: then comes the hook, then the rest. */
+static void test_release_order(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct module *owner = kunit_kzalloc(test, sizeof(*owner), GFP_KERNEL);
+	struct test_order order = { .fence = mock_fence_create(test) };
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	owner->state = MODULE_STATE_LIVE;
+#ifdef CONFIG_MODULE_UNLOAD
+	atomic_set(&owner->refcnt, 1);
+#endif
+	test->priv = &order;
+	mock->on_release = test_order_release;
+	info.owner = owner;
+	info.ops = &mock->ops;
+	info.size = mock->size;
+	info.priv = mock;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	mock_add_fence(dmabuf, order.fence, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, 0);
+	KUNIT_EXPECT_FALSE(test, list_empty(&order.fence->cb_list));
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+	KUNIT_EXPECT_FALSE(test, order.findable);
+	KUNIT_EXPECT_FALSE(test, order.armed);
+	KUNIT_EXPECT_TRUE(test, order.locked);
+	if (IS_ENABLED(CONFIG_MODULE_UNLOAD))
+		KUNIT_EXPECT_EQ(test, order.owner, 2);
+	/* It goes with the test, and the core has a last look at it. */
+	mock_fence_wait_alone(order.fence);
+#ifdef CONFIG_MODULE_UNLOAD
+	for (order.owner = 0; order.owner < 500; order.owner++) {
+		if (atomic_read(&owner->refcnt) == 1)
+			break;
+		msleep(20);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&owner->refcnt), 1);
+#endif
+}
+
 struct test_churn {
 	struct kunit *test;
 	struct completion done;
@@ -333,6 +408,7 @@ static struct kunit_case dma_buf_mainline_test_cases[] = {
 	KUNIT_CASE(test_attach_without_callback),
 	KUNIT_CASE(test_move_notify_reaches),
 	KUNIT_CASE(test_move_notify_unmaps),
+	KUNIT_CASE(test_release_order),
 	KUNIT_CASE(test_iter),
 	KUNIT_CASE(test_iter_stopped),
 	KUNIT_CASE(test_iter_null),

@@ -351,6 +351,28 @@ static void test_export_ops_replaced(struct kunit *test)
 			MOCK_UNPIN, MOCK_DETACH, MOCK_RELEASE);
 }
 
+/* DRM puts another address space behind the file, to have one for all of it. */
+static void test_export_mapping_redirected(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_exporter *other = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock), *stranger;
+	struct address_space *mapping = dmabuf->file->f_mapping;
+
+	other->size = 2 * mock->size;
+	stranger = mock_export(other);
+	dmabuf->file->f_mapping = stranger->file->f_mapping;
+	KUNIT_EXPECT_EQ(test, vfs_llseek(dmabuf->file, 0, SEEK_END),
+			(loff_t)mock->size);
+	KUNIT_EXPECT_NE(test, file_inode(dmabuf->file)->i_ino,
+			file_inode(stranger->file)->i_ino);
+	KUNIT_EXPECT_PTR_NE(test, mapping, dmabuf->file->f_mapping);
+	/* The release hook sees its own size by the file's inode. */
+	mock_put(mock, dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(other));
+	mock_put(other, stranger);
+}
+
 /* Descriptors and references */
 
 static void test_fd_null(struct kunit *test)
@@ -764,6 +786,32 @@ static void test_map_failure(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* qaic does not take the reservation. Lockdep says so; it works all the same. */
+static void test_map_without_lock(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct sg_table *first, *second;
+
+	if (IS_ENABLED(CONFIG_LOCKDEP)) {
+		dma_buf_detach(dmabuf, attach);
+		mock_put(mock, dmabuf);
+		kunit_skip(test, "lockdep would not have it");
+	}
+
+	first = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
+	second = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	dma_buf_unmap_attachment(attach, first, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment(attach, second, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock->tables, 0U);
+	/* It has none left, so this warns of nothing. */
+	dma_buf_detach(dmabuf, attach);
+	mock_put(mock, dmabuf);
+}
+
 /* The first map is the time to place the memory: all who will use it are known. */
 static void test_map_sees_attachments(struct kunit *test)
 {
@@ -1061,6 +1109,7 @@ static struct kunit_case dma_buf_test_cases[] = {
 	KUNIT_CASE(test_export_resv),
 	KUNIT_CASE(test_export_ino),
 	KUNIT_CASE(test_export_ops_replaced),
+	KUNIT_CASE(test_export_mapping_redirected),
 	KUNIT_CASE(test_fd_null),
 	KUNIT_CASE(test_fd_flags),
 	KUNIT_CASE(test_fd_limit),
@@ -1079,6 +1128,7 @@ static struct kunit_case dma_buf_test_cases[] = {
 	KUNIT_CASE_PARAM(test_map, map_gen_params),
 	KUNIT_CASE_PARAM(test_map_unlocked, map_gen_params),
 	KUNIT_CASE_PARAM(test_map_failure, map_gen_params),
+	KUNIT_CASE(test_map_without_lock),
 	KUNIT_CASE(test_map_sees_attachments),
 	KUNIT_CASE_PARAM(test_map_waits, fence_gen_params),
 	KUNIT_CASE(test_map_cached_waits),
