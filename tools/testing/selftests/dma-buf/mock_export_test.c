@@ -314,13 +314,15 @@ TEST_F(exporter, vmap_is_counted)
 TEST_F(exporter, vmap_errors)
 {
 	const int errors[] = { ENOMEM, EIO, EPERM };
-	int i, vmap;
+	int i, vmap, kmsg = watch_warnings();
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, mock_fail(self->mock, self->id,
 				       DMA_BUF_TEST_OP_VMAP, -errors[i]));
 		EXPECT_EQ(-errors[i], mock_vmap(self->mock, self->fd));
 	}
+	if (kmsg >= 0)
+		EXPECT_EQ(0, count_warnings(kmsg));
 	EXPECT_EQ(0, mock_exporter(self->mock, self->id).vmapped);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	mock_log(self->mock, self->id);

@@ -734,6 +734,54 @@ static bool klog(const char *text)
 	return ok;
 }
 
+/* What warns once may have done so in a test before. */
+static bool warn_anew(void)
+{
+	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write(fd, "1", 1) == 1;
+	close(fd);
+	return ok;
+}
+
+/* Returns what count_warnings() counts from here on */
+int watch_warnings(void)
+{
+	int kmsg;
+
+	if (!warn_anew())
+		return -EACCES;
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg >= 0)
+		lseek(kmsg, 0, SEEK_END);
+	return result(kmsg);
+}
+
+/* How many warnings of dma-buf the kernel has logged since, and closes kmsg */
+int count_warnings(int kmsg)
+{
+	int found = 0;
+	char record[1024];
+	ssize_t n;
+
+	for (;;) {
+		/* One record each time; -EPIPE: some were overwritten */
+		n = read(kmsg, record, sizeof(record) - 1);
+		if (n < 0 && errno != EPIPE)
+			break;
+		if (n <= 0)
+			continue;
+		record[n] = '\0';
+		if (strstr(record, "WARNING: ") && strstr(record, "dma_buf"))
+			found++;
+	}
+	close(kmsg);
+	return found;
+}
+
 /*
  * To be called before what the debug checks of dma-buf warn of, so that whoever
  * reads the log knows. Returns whether a warning will come: user space cannot see
@@ -742,18 +790,9 @@ static bool klog(const char *text)
 bool expect_warning(const char *regex)
 {
 	char text[128];
-	int fd;
 
-	if (access("/sys/kernel/debug/dma-api", F_OK))
+	if (access("/sys/kernel/debug/dma-api", F_OK) || !warn_anew())
 		return false;
-
-	/* It warns once, and a test before may have been the one. */
-	fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (write(fd, "1", 1) != 1)
-		perror("clear_warn_once");
-	close(fd);
 
 	snprintf(text, sizeof(text), "dmabuf-test: expect: %s", regex);
 	return klog(text);

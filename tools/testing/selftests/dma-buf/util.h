@@ -102,7 +102,9 @@ int poller_join(struct poller *poller);
 bool poller_done(struct poller *poller);
 long poller_switches(struct poller *poller);
 
-/* Warnings that a test provokes */
+/* Warnings: that a test provokes, or that must not come */
+int watch_warnings(void);
+int count_warnings(int kmsg);
 bool expect_warning(const char *regex);
 void expect_warning_end(void);
 
