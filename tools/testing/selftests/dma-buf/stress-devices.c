@@ -222,7 +222,8 @@ int op_mock_map(struct worker *w, const struct draw *d)
 	struct dma_buf_test_map arg = {
 		.size = sizeof(arg),
 		.id = o->id,
-		.dir = d->arg % 3,
+		/* See the top of stress-ops.c */
+		.dir = have & HAVE_DMA_DEBUG ? 0 : d->arg % 3,
 	};
 
 	if (!o->id || (o->flags & DMA_BUF_TEST_IMPORTER_DEAF && !o->pins))

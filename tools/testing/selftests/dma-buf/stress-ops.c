@@ -15,6 +15,8 @@
  *  - the first SYNC of a udmabuf by two threads at once: its begin_cpu_access
  *    hook makes a table without a lock, and loses one of two. make_buffer()
  *    does the first one before the buffer is known.
+ *  - mappings of one direction, where DMA_API_DEBUG looks: a SYNC of another one
+ *    makes the heaps sync them in that.
  *  - lengths that a heap cannot have: the system heap takes all the memory there
  *    is before it says no.
  */
@@ -69,6 +71,8 @@ void probe(void)
 		have |= HAVE_MOCK;
 	if (bufinfo_readable())
 		have |= HAVE_BUFINFO;
+	if (!access("/sys/kernel/debug/dma-api", F_OK))
+		have |= HAVE_DMA_DEBUG;
 
 	fd = timeline_open();
 	if (fd >= 0) {
@@ -612,8 +616,9 @@ static int op_fork(struct worker *w, const struct draw *d)
 	if (d->extra % 4 == 3)
 		fcntl(own->fd, F_SETFD, FD_CLOEXEC);
 	pid = fork();
+	/* It copies all that a process is: what else may fail there is not known */
 	if (pid < 0)
-		return ALLOW(w, "fork", -errno);
+		return ALLOW(w, "fork", -errno, ENOMEM, EAGAIN);
 	if (!pid) {
 		switch (d->extra % 4) {
 		case 3:

@@ -410,6 +410,12 @@ static unsigned long long done(void)
 	return sum;
 }
 
+/* Megabytes that are free, so that a loss of pages can be seen coming */
+static long free_megabytes(void)
+{
+	return sysconf(_SC_AVPHYS_PAGES) / (1024 * 1024 / sysconf(_SC_PAGESIZE));
+}
+
 static void print_file(const char *path)
 {
 	char line[256];
@@ -464,8 +470,8 @@ static void watch(pthread_t runner)
 			moved = now;
 		before = count;
 		if (now - told >= 30) {
-			ksft_print_msg("%llu operations, %.0f a second\n", count,
-				       count / (now - began));
+			ksft_print_msg("%llu operations, %.0f a second, %ld MB free\n", count,
+				       count / (now - began), free_megabytes());
 			told = now;
 		}
 		if (now - moved < options.stall)
@@ -600,6 +606,7 @@ static int run(void)
 	left += report_left("buffers", before.buffers, after.buffers);
 	left += report_left("objects of the core", before.objects, after.objects);
 	left += report_left("open files", before.files, after.files);
+	ksft_print_msg("%ld MB free\n", free_megabytes());
 	ksft_print_msg("result: %llu operations, %u failures, %u left, seed %llu\n",
 		       sum, bad, left, options.seed);
 	ksft_finished();

@@ -189,6 +189,7 @@ enum {
 	HAVE_SW_SYNC = 32,
 	HAVE_URING = 64,
 	HAVE_BUFINFO = 128,
+	HAVE_DMA_DEBUG = 256,
 };
 
 extern unsigned int have;
