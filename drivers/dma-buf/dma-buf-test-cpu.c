@@ -143,6 +143,22 @@ static void test_vmap(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* Memory that has an address anyway needs no hook to take it away. */
+static void test_vmap_without_vunmap(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct iosys_map map;
+
+	mock->ops.vunmap = NULL;
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	mock_expect_ops(mock, MOCK_VMAP, MOCK_VMAP);
+	mock_put(mock, dmabuf);
+}
+
 static void test_vmap_failure(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -373,6 +389,7 @@ static struct kunit_case dma_buf_cpu_test_cases[] = {
 	KUNIT_CASE(test_begin_waits_for_hook),
 	KUNIT_CASE(test_access_errors),
 	KUNIT_CASE(test_vmap),
+	KUNIT_CASE(test_vmap_without_vunmap),
 	KUNIT_CASE(test_vmap_failure),
 	KUNIT_CASE(test_vmap_null),
 	KUNIT_CASE_PARAM(test_mmap_bounds, mmap_gen_params),

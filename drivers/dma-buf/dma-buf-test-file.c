@@ -678,6 +678,91 @@ static void test_bufinfo_pieces(struct kunit *test)
 		mock_put(mock[i], dmabuf[i]);
 }
 
+/* More than the first page that the file gets has room for. */
+static void test_bufinfo_long(struct kunit *test)
+{
+	enum { COUNT = 400 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment **attach;
+	struct device *dev = test_device(test);
+	const char *text, *line;
+	int i, count = 0;
+
+	attach = kunit_kcalloc(test, COUNT, sizeof(*attach), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, attach);
+	for (i = 0; i < COUNT; i++) {
+		attach[i] = dma_buf_attach(dmabuf, dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach[i]);
+	}
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, PAGE_SIZE);
+	line = test_bufinfo_line(test, text, dmabuf, "<none>");
+	KUNIT_EXPECT_NOT_NULL(test, line);
+	if (line) {
+		const char *end = strstr(line, "Total 400 devices attached\n");
+
+		KUNIT_EXPECT_NOT_NULL(test, end);
+		/* Each once, though it was begun anew with more room. */
+		while (end && (line = strstr(line, dev_name(dev))) && line < end) {
+			line++;
+			count++;
+		}
+		KUNIT_EXPECT_EQ(test, count, COUNT);
+		KUNIT_EXPECT_NULL(test, test_bufinfo_line(test, end ?: text + 1,
+							  dmabuf, "<none>"));
+	}
+	for (i = 0; i < COUNT; i++)
+		dma_buf_detach(dmabuf, attach[i]);
+	mock_put(mock, dmabuf);
+}
+
+/* Between two reads, the buffer goes that was the last to be shown. */
+static void test_bufinfo_closed(struct kunit *test)
+{
+	enum { COUNT = 3 };
+	struct mock_exporter *mock[COUNT];
+	struct dma_buf *dmabuf[COUNT];
+	char __user *memory = test_user_memory(test, 64);
+	bool open[COUNT] = { true, true, true };
+	struct file *file;
+	loff_t pos = 0;
+	ssize_t got;
+	char *text;
+	int i;
+
+	text = kunit_kzalloc(test, BUFINFO_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	file = test_debugfs_open("dma_buf/bufinfo", O_RDONLY);
+	if (IS_ERR(file))
+		kunit_skip(test, "no bufinfo");
+
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	do {
+		/* Less than a buffer has to say. */
+		got = test_read_on(file, memory, 16, text, &pos);
+		for (i = 0; i < COUNT; i++) {
+			if (open[i] && test_bufinfo_line(test, text, dmabuf[i],
+							 "<none>")) {
+				mock_put(mock[i], dmabuf[i]);
+				open[i] = false;
+			}
+		}
+	} while (got > 0 && pos < BUFINFO_SIZE - 64);
+	fput(file);
+	KUNIT_EXPECT_EQ(test, got, 0);
+	/* Each was shown, and the end was found. */
+	for (i = 0; i < COUNT; i++) {
+		KUNIT_EXPECT_FALSE(test, open[i]);
+		if (open[i])
+			mock_put(mock[i], dmabuf[i]);
+	}
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, " objects, "));
+}
+
 static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
 	KUNIT_CASE(test_sync_waits),
@@ -695,6 +780,8 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_sync_file_import_array),
 	KUNIT_CASE(test_bufinfo),
 	KUNIT_CASE(test_bufinfo_pieces),
+	KUNIT_CASE(test_bufinfo_long),
+	KUNIT_CASE(test_bufinfo_closed),
 	{}
 };
 

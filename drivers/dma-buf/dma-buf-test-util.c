@@ -218,7 +218,14 @@ static void __exit test_exit(void)
 }
 module_exit(test_exit);
 
-static struct file *test_debugfs_open(const char *name, int flags)
+/**
+ * test_debugfs_open - open a file of debugfs
+ * @name: file
+ * @flags: as for open()
+ *
+ * Return: a file, to be closed with fput(), or an ERR_PTR().
+ */
+struct file *test_debugfs_open(const char *name, int flags)
 {
 	struct file_system_type *type = get_fs_type("debugfs");
 	struct path root;
@@ -233,6 +240,28 @@ static struct file *test_debugfs_open(const char *name, int flags)
 	root.mnt = test_debugfs;
 	root.dentry = test_debugfs->mnt_root;
 	return file_open_root(&root, name, flags, 0);
+}
+
+/**
+ * test_read_on - read a piece of a file as a program does
+ * @file: file
+ * @memory: of the program, @len bytes
+ * @len: how much at most
+ * @text: all that was read so far; what is read now is put behind it
+ * @pos: how much that is
+ *
+ * Return: bytes that were read, 0 at the end, or an error.
+ */
+ssize_t test_read_on(struct file *file, char __user *memory, size_t len,
+		     char *text, loff_t *pos)
+{
+	size_t at = *pos;
+	ssize_t got;
+
+	got = file->f_op->read(file, memory, len, pos);
+	if (got > 0 && copy_from_user(text + at, memory, got))
+		return -EFAULT;
+	return got;
 }
 
 /**
@@ -259,11 +288,8 @@ char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
 		kunit_skip(test, "no %s in debugfs", name);
 
 	do {
-		size_t at = pos;
-
-		got = file->f_op->read(file, memory, min(step, size - at), &pos);
-		if (got > 0 && copy_from_user(text + at, memory, got))
-			got = -EFAULT;
+		got = test_read_on(file, memory, min(step, (size_t)(size - pos)),
+				   text, &pos);
 	} while (got > 0 && pos < size);
 	fput(file);
 	KUNIT_EXPECT_EQ(test, got, 0);

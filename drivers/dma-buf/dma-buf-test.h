@@ -49,6 +49,9 @@ unsigned long test_map_file(struct kunit *test, struct file *file,
 char __user *test_user_memory(struct kunit *test, size_t size);
 bool test_close_on_exec(int fd);
 int test_lowest_fd(struct kunit *test);
+struct file *test_debugfs_open(const char *name, int flags);
+ssize_t test_read_on(struct file *file, char __user *memory, size_t len,
+		     char *text, loff_t *pos);
 char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
 			size_t step);
 bool test_debugfs_write(struct kunit *test, const char *name,
