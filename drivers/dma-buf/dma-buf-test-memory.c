@@ -136,8 +136,8 @@ static void test_memory_export(struct kunit *test)
 		}
 		KUNIT_EXPECT_LT(test, nth, (unsigned int)TEST_MOST);
 	}
-	/* An inode, a dentry and a file at least. */
-	KUNIT_EXPECT_GE(test, failed, 3U * ROUNDS);
+	/* An inode, a dentry and a file, but a checker's may come between. */
+	KUNIT_EXPECT_GE(test, failed, 2U * ROUNDS);
 	if (before >= 0)
 		KUNIT_EXPECT_LT(test, test_inodes(test) - before, (long)ROUNDS);
 }
