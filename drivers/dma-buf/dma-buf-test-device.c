@@ -436,6 +436,8 @@ static int __init tdev_init(void)
 	if (IS_ERR(tdev_pdev))
 		return PTR_ERR(tdev_pdev);
 
+	/* It takes segments of any size, as heaps hand out. */
+	dma_set_max_seg_size(&tdev_pdev->dev, UINT_MAX);
 	ret = dma_coerce_mask_and_coherent(&tdev_pdev->dev, DMA_BIT_MASK(64));
 	if (!ret)
 		ret = misc_register(&tdev_misc);
