@@ -267,12 +267,15 @@ int op_mock_unpin(struct worker *w, const struct draw *d)
 {
 	struct mock_object *o = choose(w->mock.importers, d->other);
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
+	int err;
 
 	/* The callback of one that lets go may have unpinned at any time */
 	if (!o->pins || o->flags & DMA_BUF_TEST_IMPORTER_LETS_GO)
 		return -ENOENT;
-	o->pins--;
-	return ALLOW(w, "UNPIN", result(ioctl(w->mock.fd, DMA_BUF_TEST_UNPIN, &arg)));
+	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_UNPIN, &arg));
+	if (!err)
+		o->pins--;
+	return ALLOW(w, "UNPIN", err, EINTR);
 }
 
 int op_mock_rw(struct worker *w, const struct draw *d)
@@ -480,10 +483,10 @@ int op_mock_info(struct worker *w, const struct draw *d)
 		if (!err && !(o->flags & DMA_BUF_TEST_IMPORTER_LETS_GO) &&
 		    importer.pinned != o->pins)
 			fail(w, "%u pins instead of %u", importer.pinned, o->pins);
-		return ALLOW(w, "IMPORTER_INFO", err);
+		return ALLOW(w, "IMPORTER_INFO", err, EINTR);
 	}
 	if (d->arg & 2)
-		return ALLOW(w, "LOG", result(ioctl(w->mock.fd, DMA_BUF_TEST_LOG, &log)));
+		return ALLOW(w, "LOG", result(ioctl(w->mock.fd, DMA_BUF_TEST_LOG, &log)), EINTR);
 	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_EXPORTER_INFO, &exporter));
 	if (!err && (exporter.released > 1 || (exporter.released && !exporter.file_ok)))
 		fail(w, "an exporter was released %u times, file %sin order",
@@ -492,7 +495,7 @@ int op_mock_info(struct worker *w, const struct draw *d)
 					  exporter.pinned || exporter.vmapped))
 		fail(w, "released with %u attachments, %u mappings, %u pins, %u vmaps",
 		     exporter.attached, exporter.mapped, exporter.pinned, exporter.vmapped);
-	return ALLOW(w, "EXPORTER_INFO", err);
+	return ALLOW(w, "EXPORTER_INFO", err, EINTR);
 }
 
 int op_mock_bad(struct worker *w, const struct draw *d)
