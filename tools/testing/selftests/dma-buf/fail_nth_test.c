@@ -120,6 +120,7 @@ struct pass {
  * Files of the kernel
  */
 
+/* All of it, however small the pieces are that the file comes in */
 static int read_file(const char *path, char *text, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -135,6 +136,7 @@ static int read_file(const char *path, char *text, size_t len)
 	return done;
 }
 
+/* In one write, as the files of sysfs and debugfs want it */
 static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -179,6 +181,7 @@ static void read_times(long times[ARRAY_SIZE(kinds)])
  * Setting up
  */
 
+/* A cache that is not there, or merged with others, stays as it is. */
 static void set_cache(const char *cache, bool fails)
 {
 	char path[288];
@@ -212,6 +215,10 @@ static void choose_caches(void)
 	set_fault("failslab", "cache-filter", "Y");
 }
 
+/*
+ * Once, before the harness forks for the tests. What is set stays set: without a
+ * probability it means nothing to anybody who does not ask for fail-nth.
+ */
 static void __attribute__((constructor)) prepare_kernel(void)
 {
 	const char *sites = getenv("FAIL_NTH_SITES");
@@ -250,6 +257,7 @@ static void __attribute__((constructor)) prepare_kernel(void)
  * What is there
  */
 
+/* By number and not by a look into /proc, which would take memory itself */
 static void mark_fds(bool open[MAX_FDS])
 {
 	int fd;
@@ -272,6 +280,7 @@ static struct tally take_tally(void)
 	return tally;
 }
 
+/* Sizes too: one buffer may have come in place of another. */
 static bool same_tally(const struct tally *a, const struct tally *b)
 {
 	return a->fds == b->fds && a->objects == b->objects && a->bytes == b->bytes;
@@ -359,6 +368,7 @@ static bool is_allocator(const char *frame)
 	return false;
 }
 
+/* By its function and the offset there, which one hash stands for */
 static void add_site(const char *frame)
 {
 	__u64 hash = 0xcbf29ce484222325ULL;
@@ -401,6 +411,7 @@ static void read_sites(int kmsg)
 	}
 }
 
+/* What was logged earlier is none of this chain's. */
 static int open_kmsg(void)
 {
 	int kmsg;
@@ -457,6 +468,7 @@ static long given(struct pass *p, long ret)
 	return ret;
 }
 
+/* The three that follow take note of what is there, if it is, and pass it on. */
 static int keep_fd(struct pass *p, long fd)
 {
 	if (fd >= 0 && p->fd_count < ARRAY_SIZE(p->fds))
@@ -569,6 +581,7 @@ static void close_stray(struct pass *p, const bool open[MAX_FDS])
  * Material for the chains. All of it is given back after the pass.
  */
 
+/* For the chains that do not care how it came to be */
 static int buffer(struct pass *p, enum exporter exporter)
 {
 	size_t size = TEST_PAGES * getpagesize();
@@ -576,6 +589,7 @@ static int buffer(struct pass *p, enum exporter exporter)
 	return keep_fd(p, given(p, exporter_alloc(exporter, &size, O_RDWR | O_CLOEXEC)));
 }
 
+/* Also its exporter is looked at after the pass: it lives on in the session. */
 static int create(struct pass *p, __u32 kind, unsigned int pages)
 {
 	__u32 id;
@@ -591,16 +605,19 @@ static int mock_buffer(struct pass *p, __u32 kind, unsigned int pages)
 	return given(p, create(p, kind, pages));
 }
 
+/* Freed after the pass: that unmaps, unpins and detaches. */
 static int attach(struct pass *p, int fd, __u32 flags)
 {
 	return keep_id(p, mock_attach(p->mock, fd, flags));
 }
 
+/* Freed after the pass: that signals it. */
 static int fence(struct pass *p, int fd, __u32 usage, __u32 delay_ms)
 {
 	return keep_id(p, mock_fence(p->mock, fd, usage, delay_ms));
 }
 
+/* Closed after the pass: that ends what fences it has. */
 static int timeline(struct pass *p)
 {
 	return keep_fd(p, given(p, timeline_open()));
@@ -686,6 +703,7 @@ static void run_set_name(struct pass *p, const struct chain *chain)
 	EXPECT_STREQ(named ? "second" : "first", name);
 }
 
+/* With an exporter that does nothing, or one that maps for its own device */
 static void run_sync(struct pass *p, const struct chain *chain)
 {
 	const __u64 rw = DMA_BUF_SYNC_RW;
@@ -709,6 +727,7 @@ static void run_sync_moves(struct pass *p, const struct chain *chain)
 		ok(p, buf_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
+/* None pending: a stub is enough. One: itself. Several: an array is made of them. */
 static void run_export_sync_file(struct pass *p, const struct chain *chain)
 {
 	int fd = busy_buffer(p, chain->count);
@@ -747,6 +766,7 @@ static void run_sync_file_circle(struct pass *p, const struct chain *chain)
 		ok(p, buf_import_sync_file(fd, DMA_BUF_SYNC_READ, out), memory_copy);
 }
 
+/* What cannot be armed for all of the fences is armed for the first of them. */
 static void run_poll(struct pass *p, const struct chain *chain)
 {
 	int fd = busy_buffer(p, chain->count);
@@ -781,6 +801,7 @@ static void run_epoll(struct pass *p, const struct chain *chain)
 
 static sigjmp_buf no_page;
 
+/* What an exporter's fault handler makes of an error that is not about memory */
 static void on_bus_error(int number)
 {
 	siglongjmp(no_page, 1);
@@ -799,6 +820,7 @@ static int touch(char *map, size_t size)
 	return 0;
 }
 
+/* Pages come at once with some exporters, and when touched with others. */
 static void run_mmap(struct pass *p, const struct chain *chain)
 {
 	size_t size = TEST_PAGES * getpagesize();
@@ -811,6 +833,7 @@ static void run_mmap(struct pass *p, const struct chain *chain)
 		ok(p, touch(map, size), no_memory);
 }
 
+/* Takes nothing, as long as the table has room */
 static void run_dup(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP), copy;
@@ -830,6 +853,7 @@ static void fill_table(struct pass *p, int fd)
 	} while (copy < 63);
 }
 
+/* To see that the table grows, or does not, in the chains that follow */
 static void run_table_dup(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP), copy;
@@ -840,6 +864,7 @@ static void run_table_dup(struct pass *p, const struct chain *chain)
 	ok(p, keep_fd(p, copy < 0 ? -errno : copy), no_memory);
 }
 
+/* The buffer cannot be handed out: it must go again. */
 static void run_table_create(struct pass *p, const struct chain *chain)
 {
 	fill_table(p, STDERR_FILENO);
@@ -847,6 +872,7 @@ static void run_table_create(struct pass *p, const struct chain *chain)
 	ok(p, create(p, chain->kind, 1), memory_copy);
 }
 
+/* Nor can the sync_file, and the fence in it. */
 static void run_table_sync_file(struct pass *p, const struct chain *chain)
 {
 	int fd = busy_buffer(p, 1);
@@ -861,6 +887,7 @@ union control {
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
+/* The message holds a reference of its own until it is received, or the socket goes. */
 static int send_fd(int socket, int fd)
 {
 	union control control = {};
@@ -880,6 +907,7 @@ static int send_fd(int socket, int fd)
 	return sendmsg(socket, &msg, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* There is one more descriptor, or none at all: half a message counts as none. */
 static int receive_fd(int socket)
 {
 	union control control = {};
@@ -901,6 +929,7 @@ static int receive_fd(int socket)
 	return fd;
 }
 
+/* A buffer that is in nobody's table is still somebody's. */
 static void run_scm_rights(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP), pair[2];
@@ -913,6 +942,7 @@ static void run_scm_rights(struct pass *p, const struct chain *chain)
 		ok(p, keep_fd(p, receive_fd(pair[1])), receiving);
 }
 
+/* In pieces, so that there is more than one that can fail */
 static int read_through(int fd)
 {
 	char text[512];
@@ -931,6 +961,7 @@ static int open_to_read(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* procfs makes a dentry and an inode for it first. */
 static void run_fdinfo(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP), info;
@@ -944,6 +975,7 @@ static void run_fdinfo(struct pass *p, const struct chain *chain)
 		ok(p, read_through(info), memory_copy);
 }
 
+/* The name is part of the path, which is made in a page of its own. */
 static void run_path(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP);
@@ -974,6 +1006,7 @@ static void run_bufinfo(struct pass *p, const struct chain *chain)
  * The mock device
  */
 
+/* A session */
 static void run_open(struct pass *p, const struct chain *chain)
 {
 	int fd;
@@ -983,12 +1016,14 @@ static void run_open(struct pass *p, const struct chain *chain)
 	ok(p, keep_fd(p, fd < 0 ? -errno : fd), memory_copy);
 }
 
+/* Memory once or more often, the exporter, the buffer around it, a descriptor */
 static void run_create(struct pass *p, const struct chain *chain)
 {
 	arm(p);
 	ok(p, create(p, chain->kind, 2), memory_copy);
 }
 
+/* The second finds the reservation that the first has made. */
 static void run_shared(struct pass *p, const struct chain *chain)
 {
 	arm(p);
@@ -1021,6 +1056,7 @@ static void run_bookkeeping(struct pass *p, const struct chain *chain)
 		ok(p, mock_delay(p->mock, log.id, DMA_BUF_TEST_OP_MAP, 0, 0), no_copy);
 }
 
+/* The number is there before the attachment: the hook wants to know it. */
 static void run_attach(struct pass *p, const struct chain *chain)
 {
 	int fd = mock_buffer(p, chain->kind, 1);
@@ -1045,6 +1081,7 @@ static void run_map(struct pass *p, const struct chain *chain)
 			return;
 }
 
+/* Pins of the importer's own, apart from those that a mapping would take */
 static void run_map_pinned(struct pass *p, const struct chain *chain)
 {
 	int fd = mock_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
@@ -1099,6 +1136,7 @@ static void run_migrate(struct pass *p, const struct chain *chain)
 	ok(p, mock_map(p->mock, id, DIR_BOTH), memory_copy);
 }
 
+/* A thread is made, gets the reservation, and is stopped again. */
 static void run_hold(struct pass *p, const struct chain *chain)
 {
 	int fd = mock_buffer(p, 0, 1);
@@ -1121,6 +1159,7 @@ static void run_fence(struct pass *p, const struct chain *chain)
 	ok(p, mock_signal(p->mock, p->ids[0], -EIO), no_copy);
 }
 
+/* The way to the memory that needs no device, and no mapping for one */
 static void run_vmap(struct pass *p, const struct chain *chain)
 {
 	int fd = mock_buffer(p, chain->kind, 2), id;
@@ -1133,6 +1172,7 @@ static void run_vmap(struct pass *p, const struct chain *chain)
 		ok(p, mock_read(p->mock, id, 1, data, sizeof(data)), memory_copy);
 }
 
+/* Across the border of two pages, as they need not be neighbours */
 static void run_rw(struct pass *p, const struct chain *chain)
 {
 	int fd = mock_buffer(p, 0, 2), id;
@@ -1335,6 +1375,7 @@ FIXTURE_VARIANT_ADD(fail_nth, importer_mmap_lazy) { {
 	"importer_mmap_lazy", run_importer_mmap, .kind = DMA_BUF_TEST_LAZY, .mock = true,
 } };
 
+/* A chain whose devices are not there is skipped before anything is counted. */
 FIXTURE_SETUP(fail_nth)
 {
 	size_t size;
@@ -1359,6 +1400,7 @@ FIXTURE_TEARDOWN(fail_nth)
 {
 }
 
+/* From an empty hand to an empty hand: what is left after it has been lost. */
 static void one_pass(struct pass *p, const struct chain *chain)
 {
 	struct __test_metadata *_metadata = p->meta;
@@ -1381,6 +1423,7 @@ static void one_pass(struct pass *p, const struct chain *chain)
 		close(p->mock);
 }
 
+/* The same in a process of its own, which takes its descriptors along when it goes */
 static void forked_pass(struct pass *p, const struct chain *chain)
 {
 	struct __test_metadata *_metadata = p->meta;
@@ -1417,6 +1460,10 @@ static void check_tally(struct pass *p, struct tally *before)
 	*before = after;
 }
 
+/*
+ * Counts of the whole machine: others may give something back meanwhile, but nobody
+ * takes more and keeps it.
+ */
 static void check_slabs(struct __test_metadata *_metadata,
 			const long before[ARRAY_SIZE(caches)])
 {
