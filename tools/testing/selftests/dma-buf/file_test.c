@@ -444,21 +444,19 @@ static ssize_t read_all(int fd, char *text, size_t size, size_t piece)
 	return n < 0 ? -errno : (ssize_t)len;
 }
 
-TEST_F(file, bufinfo_in_pieces)
+TEST(bufinfo_in_pieces)
 {
 	const size_t pieces[] = { 7, 100, 4096 };
 	char whole[16384], text[16384];
-	size_t size = self->size;
 	int fds[40], fd, i;
 	ssize_t len;
+	size_t size;
 
 	need_bufinfo(_metadata);
 
 	/* More than a page of it */
-	for (i = 0; i < ARRAY_SIZE(fds); i++) {
-		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR);
-		ASSERT_LE(0, fds[i]);
-	}
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = need_buffer(_metadata, SYSTEM_HEAP, &size, O_RDWR);
 	fd = open(BUFINFO, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	len = read_all(fd, whole, sizeof(whole), sizeof(whole));

@@ -39,10 +39,6 @@ FIXTURE_VARIANT_ADD(exporter, noncoherent) {
 	.kind = DMA_BUF_TEST_NONCOHERENT,
 };
 
-FIXTURE_VARIANT_ADD(exporter, shared_resv) {
-	.kind = DMA_BUF_TEST_SHARED_RESV,
-};
-
 FIXTURE_SETUP(exporter)
 {
 	self->mock = need_mock(_metadata);
