@@ -945,7 +945,7 @@ static void run_scm_rights(struct pass *p, const struct chain *chain)
 /* In pieces, so that there is more than one that can fail */
 static int read_through(int fd)
 {
-	char text[512];
+	char text[2048];
 	ssize_t n;
 
 	do {
