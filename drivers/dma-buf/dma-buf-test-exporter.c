@@ -134,14 +134,14 @@ static struct tdev_exporter *exporter_of(struct dma_buf_attachment *attach)
 static struct tdev_rule tdev_rule_next(struct tdev_exporter *exporter,
 				       enum dma_buf_test_op op)
 {
-	struct tdev_rule *rule = &exporter->rules[op], none = {};
+	struct tdev_rule *rule = &exporter->rules[op], now = {};
 
-	guard(spinlock)(&exporter->lock);
-	if (rule->seen++ < rule->skip)
-		return none;
-	if (rule->count && rule->seen - rule->skip > rule->count)
-		return none;
-	return *rule;
+	spin_lock(&exporter->lock);
+	if (rule->seen++ >= rule->skip &&
+	    (!rule->count || rule->seen - rule->skip <= rule->count))
+		now = *rule;
+	spin_unlock(&exporter->lock);
+	return now;
 }
 
 static int tdev_rule_delay(const struct tdev_rule *rule, bool interruptible)
@@ -172,20 +172,21 @@ static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op
 {
 	struct dma_buf_test_call *call;
 
-	guard(spinlock)(&exporter->lock);
+	spin_lock(&exporter->lock);
 	if (count && !result)
 		*count += change;
 
-	if (exporter->logged == DMA_BUF_TEST_LOG_LEN) {
+	if (exporter->logged < DMA_BUF_TEST_LOG_LEN) {
+		call = &exporter->log[exporter->logged++];
+		call->op = op;
+		call->result = result;
+		call->dir = dir;
+		call->importer = attach ?
+			tdev_importer_id(attach, exporter->object.session) : 0;
+	} else {
 		exporter->lost++;
-		return result;
 	}
-	call = &exporter->log[exporter->logged++];
-	call->op = op;
-	call->result = result;
-	call->dir = dir;
-	call->importer = attach ?
-		tdev_importer_id(attach, exporter->object.session) : 0;
+	spin_unlock(&exporter->lock);
 	return result;
 }
 
@@ -685,8 +686,9 @@ static struct dma_buf *tdev_exporter_export(struct tdev_exporter *exporter,
 
 	dmabuf = dma_buf_export(&info);
 	if (!IS_ERR(dmabuf)) {
-		guard(spinlock)(&exporter->lock);
+		spin_lock(&exporter->lock);
 		exporter->dmabuf = dmabuf;
+		spin_unlock(&exporter->lock);
 	}
 	return dmabuf;
 }
@@ -867,7 +869,7 @@ int tdev_log(struct tdev_call *call)
 
 	/* Nothing is forgotten before the caller has it. */
 	if (!ret && arg->flags & DMA_BUF_TEST_CLEAR) {
-		guard(spinlock)(&exporter->lock);
+		spin_lock(&exporter->lock);
 		/* Somebody else may have cleared it meanwhile. */
 		count = min(count, exporter->logged);
 		lost = min(lost, exporter->lost);
@@ -875,6 +877,7 @@ int tdev_log(struct tdev_call *call)
 		exporter->lost -= lost;
 		memmove(exporter->log, exporter->log + count,
 			exporter->logged * sizeof(*calls));
+		spin_unlock(&exporter->lock);
 	}
 	arg->count = count;
 	arg->lost = lost;
@@ -921,10 +924,11 @@ static struct dma_buf *tdev_exporter_buffer(struct tdev_exporter *exporter)
 	struct dma_buf *dmabuf;
 
 	/* The release hook, which takes the lock, comes before it is freed. */
-	guard(spinlock)(&exporter->lock);
+	spin_lock(&exporter->lock);
 	dmabuf = exporter->dmabuf;
-	if (!dmabuf || !get_file_active(&dmabuf->file))
-		return NULL;
+	if (dmabuf && !get_file_active(&dmabuf->file))
+		dmabuf = NULL;
+	spin_unlock(&exporter->lock);
 	return dmabuf;
 }
 
