@@ -27,7 +27,7 @@ help:
 	@echo 'FRAMES=N          how many frames make run shows (300)'
 	@echo 'KERNELS=plain     have make check build and boot just one of its kernels'
 	@echo 'OPS=N SEED=N      how many operations make stress does (10000000), and which'
-	@echo 'SKIP=N            accesses between two that make check-race watches (500)'
+	@echo 'SKIP=N            accesses between two that make check-race watches (50)'
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
