@@ -6,6 +6,7 @@
 #include <linux/delay.h>
 #include <linux/dma-resv.h>
 #include <linux/kthread.h>
+#include <linux/slab.h>
 
 #include "dma-buf-test.h"
 
@@ -281,6 +282,62 @@ static void test_poll_race(struct kunit *test)
 	mock_put(mock, race.dmabuf);
 }
 
+static const char *test_done_name(struct dma_fence *fence)
+{
+	return "done";
+}
+
+/* The hardware is ready already, nobody has just asked. */
+static bool test_done_enable_signaling(struct dma_fence *fence)
+{
+	return false;
+}
+
+static const struct dma_fence_ops test_done_ops = {
+	.get_driver_name	= test_done_name,
+	.get_timeline_name	= test_done_name,
+	.enable_signaling	= test_done_enable_signaling,
+};
+
+static struct dma_fence *test_done_fence(struct kunit *test)
+{
+	static DEFINE_SPINLOCK(lock);
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, &test_done_ops, &lock, dma_fence_context_alloc(1), 1);
+	return fence;
+}
+
+/* A fence that signals while a callback is put on it never calls that. */
+static void test_poll_done_fence(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_fence *done = test_done_fence(test);
+	struct dma_fence *fence = mock_fence_create(test);
+	int before;
+
+	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(done));
+	dma_fence_put(done);
+
+	/* Nor does it keep the poller from the one that is still to come. */
+	done = test_done_fence(test);
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
+	expect_poll(test, poller, dmabuf, 0);
+	dma_fence_put(done);
+	before = atomic_read(&poller->wakeups);
+	mock_fence_signal(fence);
+	KUNIT_EXPECT_GT(test, atomic_read(&poller->wakeups), before);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
 static struct kunit_case dma_buf_poll_test_cases[] = {
 	KUNIT_CASE(test_poll_idle),
 	KUNIT_CASE_PARAM(test_poll_fence, poll_gen_params),
@@ -289,6 +346,7 @@ static struct kunit_case dma_buf_poll_test_cases[] = {
 	KUNIT_CASE(test_poll_later_fence),
 	KUNIT_CASE(test_poll_replaced_fence),
 	KUNIT_CASE(test_poll_superseded_fence),
+	KUNIT_CASE(test_poll_done_fence),
 	KUNIT_CASE_SLOW(test_poll_race),
 	{}
 };
