@@ -226,6 +226,7 @@ class Console(unittest.TestCase):
         for line in ("kmemleak: Kernel memory leak detector initialized (mem pool)",
                      "DMA-API: preallocated 65536 debug entries",
                      "DMA-API: debugging enabled by kernel config",
+                     "DMA-API: switching off dma-debug driver filter",
                      "rcu: Preemptible hierarchical RCU implementation."):
             self.assertEqual(self.complaints(f"[    9.000000] {line}\n"), [], line)
 
