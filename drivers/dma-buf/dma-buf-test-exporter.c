@@ -194,8 +194,12 @@ static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op
 
 static bool tdev_has_memory(struct tdev_exporter *exporter)
 {
-	/* The last to come and never gone */
-	return READ_ONCE(exporter->stores[1]);
+	/*
+	 * The last to come, and never gone. Pairs with the release in
+	 * tdev_memory_alloc(): without memory_lock too, who sees it sees the
+	 * other copies.
+	 */
+	return smp_load_acquire(&exporter->stores[1]);
 }
 
 static int tdev_memory_alloc(struct tdev_exporter *exporter)
@@ -220,7 +224,7 @@ static int tdev_memory_alloc(struct tdev_exporter *exporter)
 
 	exporter->cpu = memory[2];
 	exporter->stores[0] = memory[0];
-	/* Pairs with tdev_has_memory(), whoever sees it sees the others. */
+	/* Pairs with the acquire in tdev_has_memory(). */
 	smp_store_release(&exporter->stores[1], memory[1]);
 	return 0;
 
@@ -371,7 +375,7 @@ static int tdev_hook_attach(struct dma_buf *dmabuf,
 	int ret;
 
 	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_ATTACH, false, &rule);
-	/* It is ordinary memory, but only some exporters could say so. */
+	/* Some refuse peer memory and some leave the flag: tests see both. */
 	if (exporter->kind & DMA_BUF_TEST_DYNAMIC)
 		attach->peer2peer = false;
 	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_ATTACH, attach, DMA_NONE,
