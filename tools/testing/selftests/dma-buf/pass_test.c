@@ -5,6 +5,7 @@
  * gone with the last of them.
  */
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -98,15 +99,6 @@ static int lines_settle(ino_t ino, int expected)
 	for (ms = 0; ms < WAKE_MS && bufinfo_lines(ino) != expected; ms += 5)
 		sleep_ms(5);
 	return bufinfo_lines(ino);
-}
-
-static long count_settles(int fd, long expected)
-{
-	int ms;
-
-	for (ms = 0; ms < WAKE_MS && fdinfo_count(fd) != expected; ms += 5)
-		sleep_ms(5);
-	return fdinfo_count(fd);
 }
 
 FIXTURE(pass) {
@@ -348,33 +340,50 @@ TEST_F(pass, child_keeps_what_parent_closes)
 	close(pipes[1]);
 }
 
-/* Threads share their descriptors until one asks for a table of its own */
+/*
+ * Threads share their descriptors until one asks for a table of its own. The
+ * two take turns, as whoever looks at the buffer holds it meanwhile, which
+ * the other would count.
+ */
+struct unsharing {
+	int fd;
+	sem_t unshared, closed;
+	const char *problem;
+};
+
 static void *unshare_main(void *arg)
 {
-	int fd = *(int *)arg;
-	ino_t ino = buf_ino(fd);
+	struct unsharing *u = arg;
+	ino_t ino = buf_ino(u->fd);
 
 	if (unshare(CLONE_FILES))
-		return "unshare";
-	/* /proc/self is about the first thread's table, where it gets closed */
-	while (fdinfo_count(fd) >= 0)
-		sleep_ms(1);
-	return buf_ino(fd) == ino && bufinfo_lines(ino) == 1 ? NULL : "lost";
+		u->problem = "unshare";
+	sem_post(&u->unshared);
+	sem_wait(&u->closed);
+	if (!u->problem && (buf_ino(u->fd) != ino || bufinfo_lines(ino) != 1))
+		u->problem = "lost";
+	return NULL;
 }
 
 TEST_F(pass, thread_with_a_table_of_its_own)
 {
+	struct unsharing u = { .fd = self->fd };
 	pthread_t thread;
-	void *problem;
 
 	need_bufinfo(_metadata);
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, unshare_main, &self->fd));
-	ASSERT_EQ(2, count_settles(self->fd, 2));
+	sem_init(&u.unshared, 0, 0);
+	sem_init(&u.closed, 0, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unshare_main, &u));
+	sem_wait(&u.unshared);
+	EXPECT_EQ(2, fdinfo_count(self->fd));
 	close(self->fd);
-	pthread_join(thread, &problem);
+	sem_post(&u.closed);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(-1, fcntl(self->fd, F_GETFD));
 	self->fd = -1;
-	EXPECT_EQ(NULL, problem);
+	EXPECT_EQ(NULL, u.problem)
+		TH_LOG("%s", u.problem);
 	/* The thread's table goes a moment after the join */
 	EXPECT_EQ(0, lines_settle(self->ino, 0));
 }
