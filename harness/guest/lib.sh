@@ -10,8 +10,10 @@ klog() {
 }
 
 # indent: make what comes in a subtest's lines, each as soon as it is there.
+# shellcheck disable=SC2016 # awk's own
+indenting='{ print "    " $0; fflush() }'
 indent() {
-	awk '{ print "    " $0; fflush() }'
+	awk "$indenting"
 }
 
 # plan N: how many results will follow.
@@ -35,22 +37,61 @@ result() {
 	esac
 }
 
-# program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest.
+# end_session SID: kill what is left of a session.
+end_session() {
+	for e_stat in /proc/[0-9]*/stat; do
+		e_pid=${e_stat#/proc/}
+		e_pid=${e_pid%/stat}
+		read -r e_line 2>/dev/null <"$e_stat" || continue
+		# The name may have blanks: state, parent, group and session follow
+		# shellcheck disable=SC2086 # a list of words
+		set -- "$1" ${e_line##*) }
+		[ "$5" != "$1" ] || kill -KILL "$e_pid" 2>/dev/null
+	done
+}
+
+# running PID: whether a process is there and has not ended.
+running() {
+	read -r r_line 2>/dev/null <"/proc/$1/stat" || return 1
+	case ${r_line##*) } in
+	Z* | X*) return 1 ;;
+	esac
+}
+
+# program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest. It
+# gets a session of its own, so that what it leaves behind can be found. A
+# process that cannot be killed would hold the pipe for ever: nobody waits for
+# it longer than ten seconds, and the program has failed.
 program() {
 	p_limit=$1
 	p_name=$2
 	shift 2
 	p_began=$(cut -d. -f1 /proc/uptime)
 	echo "# Subtest: $p_name"
-	{
-		timeout -s KILL "$p_limit" "$@" 2>/tmp/program.stderr
-		echo $? >/tmp/program.status
-	} | indent
+	rm -f /tmp/program.out
+	mkfifo /tmp/program.out
+	awk "$indenting" </tmp/program.out &
+	p_indent=$!
+	setsid timeout -s KILL "$p_limit" "$@" >/tmp/program.out 2>/tmp/program.stderr &
+	p_session=$!
+	wait $p_session
+	p_status=$?
+	end_session $p_session
+	p_tries=0
+	while running $p_indent && [ $p_tries -lt 500 ]; do
+		usleep 20000
+		p_tries=$((p_tries + 1))
+	done
 	sed 's/^/    # stderr: /' /tmp/program.stderr
-	p_status=$(cat /tmp/program.status)
 	echo "# $p_name: $(($(cut -d. -f1 /proc/uptime) - p_began)) s"
-	[ "$p_status" != 137 ] || echo "# $p_name: killed after $p_limit s"
-	result "$p_status" "$p_name"
+	[ $p_status != 137 ] || echo "# $p_name: killed after $p_limit s"
+	if running $p_indent; then
+		echo "# $p_name: left a process behind that cannot be killed"
+		kill -KILL $p_indent
+		p_status=125
+	fi
+	wait $p_indent 2>/dev/null
+	result $p_status "$p_name"
 }
 
 # kunit MODULE: load a KUnit module and pass its suites' results on.
