@@ -14,6 +14,14 @@
  * holds a reference to the buffer: a fence that never signals does not keep it
  * alive.
  *
+ * Ready means: whatever was pending when the look began is done. A fence that comes
+ * during the look may be missed, as dma_resv_add_fence() puts it where one that had
+ * signaled was, and the look may have passed that place. So a reservation in which
+ * each fence comes before the last one signals can be called ready, though it was
+ * idle at no instant. dma_resv_wait_timeout(), by which all others wait, promises no
+ * more, and who needs to know of work that is queued meanwhile has to be told so by
+ * whoever queues it: it could just as well come right after the answer.
+ *
  * Wake-ups carry no key. A key says which events are ready, and io_uring and aio
  * take its word for it without another look. Here it would only be a hint: there
  * may be newer fences, or the poller may wait for the other direction. All
