@@ -612,14 +612,14 @@ TEST_F(async, superseded_fence_of_writer_after_look)
 }
 
 /*
- * One fence is always pending: the poll waits, and is not forgotten over it. What
- * is added while the kernel looks may be missed, see dma-buf-poll.c, so each look
- * is given the time to end.
+ * One fence is always pending: the poll waits, and is not forgotten over it. A fence
+ * that comes while the kernel looks may be missed, see dma-buf-poll.c: that happens
+ * now and then on a slow machine, and each time if the poll waits for nothing.
  */
 TEST_F(async, flow_of_fences)
 {
 	struct queue *q = &self->b.queue;
-	int timelines[FENCES], i;
+	int timelines[FENCES], i, got, early = 0;
 
 	for (i = 0; i < FENCES; i++) {
 		timelines[i] = timeline_open();
@@ -630,8 +630,14 @@ TEST_F(async, flow_of_fences)
 	for (i = 1; i < FENCES; i++) {
 		ASSERT_EQ(0, timeline_import(timelines[i], 1, self->b.fd, WRITE));
 		ASSERT_EQ(0, timeline_inc(timelines[i - 1], 1));
-		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
+		got = queue_wait(q, 0, QUIET_MS);
+		if (got == -ETIME)
+			continue;
+		early++;
+		ASSERT_EQ(POLLIN, got);
+		ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));
 	}
+	EXPECT_GT(FENCES / 2, early);
 	ASSERT_EQ(0, timeline_inc(timelines[FENCES - 1], 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS));
 	for (i = 0; i < FENCES; i++)

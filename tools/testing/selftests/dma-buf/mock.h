@@ -19,12 +19,8 @@
 #define DIR_TO_DEVICE	1
 #define DIR_FROM_DEVICE	2
 
-/*
- * Long enough to see that somebody waits for it. Less of it may be seen: the
- * kernel's timers count from a tick that may be late.
- */
+/* Long enough to see that somebody waits for it */
 #define DELAY_MS	100
-#define SEEN_MS		(DELAY_MS / 2)
 
 /* Any argument of the device; its first member is the size */
 #define mock_ioctl(mock, nr, arg) \

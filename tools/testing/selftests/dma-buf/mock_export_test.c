@@ -185,16 +185,14 @@ TEST_F(exporter, sync_interrupted_before_hook)
 TEST_F(exporter, sync_waits_for_what_hook_starts)
 {
 	char *map = map_rw(self->fd, self->size, 0);
-	double begin;
 
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 0x11, self->size);
 	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
 	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN,
 				DELAY_MS, DMA_BUF_TEST_ASYNC));
-	begin = now_ms();
 	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
-	EXPECT_LE(SEEN_MS, now_ms() - begin);
+	/* Till then it is DMA_BUF_TEST_POISON */
 	EXPECT_EQ(0x11, map[0]);
 	EXPECT_EQ(0x11, map[self->size - 1]);
 	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
@@ -210,7 +208,7 @@ TEST_F(exporter, sync_interrupted_after_hook)
 	ASSERT_NE(MAP_FAILED, map);
 	map[0] = 1;
 	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN,
-				1000, DMA_BUF_TEST_ASYNC));
+				10000, DMA_BUF_TEST_ASYNC));
 	signals_begin();
 	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
 	signals_end();
@@ -471,13 +469,9 @@ TEST_F(exporter, released_despite_path_descriptor)
 /* The close() that was the last waits for a slow exporter */
 TEST_F(exporter, released_slowly)
 {
-	double begin;
-
 	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_RELEASE,
 				DELAY_MS, 0));
-	begin = now_ms();
 	close(self->fd);
-	EXPECT_LE(SEEN_MS, now_ms() - begin);
 	self->fd = -1;
 	expect_released(_metadata, self->mock, self->id);
 }

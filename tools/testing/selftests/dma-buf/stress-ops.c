@@ -1079,7 +1079,6 @@ static int op_epoll_wait(struct worker *w, const struct draw *d)
 	int i, n;
 
 	n = epoll_wait(EPOLL(d->other), events, 1 + d->arg % 8, d->extra % 64 ? 0 : 1);
-	/* -EBADF while the other one is being put into that slot for the first time */
 	n = ALLOW(w, "epoll_wait", result(n), EINTR);
 	for (i = 0; i < n; i++)
 		if (!events[i].events || events[i].events & ~(__u32)POLL_ALL)
@@ -1372,7 +1371,7 @@ void worker_open(struct worker *w)
 	for (i = 0; i < PATHS; i++)
 		w->paths[i] = -1;
 	w->bad = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	/* Its second word has the flags of an export, so that it goes all the way */
+	/* Its first word has the flags of an export, so that it goes all the way */
 	w->readonly = mmap(NULL, page, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*(__u32 *)w->readonly = DMA_BUF_SYNC_READ;

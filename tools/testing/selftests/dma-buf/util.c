@@ -645,13 +645,14 @@ static void *poller_main(void *arg)
 	return NULL;
 }
 
-static bool task_sleeps(pid_t tid)
+/* Whether a process or a thread waits in the kernel */
+bool task_sleeps(pid_t tid)
 {
 	char path[64], text[256], *p;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -662,7 +663,7 @@ static bool task_sleeps(pid_t tid)
 	text[n] = '\0';
 	/* The state follows the name, which is in parentheses */
 	p = strrchr(text, ')');
-	return p && p[1] && p[2] == 'S';
+	return p && p[1] && (p[2] == 'S' || p[2] == 'D');
 }
 
 /* Starts a thread that polls, and returns when it sleeps or is done. */
@@ -764,7 +765,7 @@ int watch_warnings(void)
 int count_warnings(int kmsg)
 {
 	int found = 0;
-	char record[1024];
+	char record[2048 + 1];	/* what the kernel may write, and an end */
 	ssize_t n;
 
 	for (;;) {

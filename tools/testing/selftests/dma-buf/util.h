@@ -101,6 +101,7 @@ int poller_start(struct poller *poller, int fd, short events);
 int poller_join(struct poller *poller);
 bool poller_done(struct poller *poller);
 long poller_switches(struct poller *poller);
+bool task_sleeps(pid_t tid);
 
 /* Warnings: that a test provokes, or that must not come */
 int watch_warnings(void);
