@@ -97,10 +97,18 @@ CONFORM(fd, fstat_size, 0,
 }
 
 CONFORM(fd, size_pages, 0,
-	"A buffer's size is a multiple of the page's: what is shared are pages, and\n"
-	"the part of a page behind an odd end would be shared unsaid.")
+	"A buffer is never empty. Its size need be no multiple of the page's, but\n"
+	"what can be mapped are its whole pages: the page that an odd end lies in\n"
+	"may hold something else behind it, which nobody meant to share.")
 {
-	expect(t->size && !(t->size % t->page), "%zu bytes, pages of %zu", t->size, t->page);
+	size_t whole = t->size / t->page * t->page;
+	void *map;
+
+	expect(t->size, "it has no byte");
+	map = map_try(t->fd, t->page, PROT_READ, MAP_SHARED, whole);
+	expect(!map, "the page from byte %zu on can be mapped, of %zu bytes", whole, t->size);
+	map = map_try(t->fd, whole + t->page, PROT_READ, MAP_SHARED, 0);
+	expect(!map, "%zu bytes can be mapped, of %zu", whole + t->page, t->size);
 }
 
 CONFORM(fd, size_rounded, NEED_ODD_SIZES,

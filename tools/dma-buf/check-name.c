@@ -46,8 +46,8 @@ CONFORM(name, set, 0,
 }
 
 CONFORM(name, path, 0,
-	"The name is part of the path that /proc/PID/fd and /proc/PID/maps show:\n"
-	"/dmabuf:NAME.")
+	"The name is part of the path that /proc/PID/fd shows, and /proc/PID/maps\n"
+	"where the buffer's own file is behind the map: /dmabuf:NAME.")
 {
 	char link[256] = "";
 

@@ -32,7 +32,7 @@ enum need {
 	NEED_ACCMODE	= 1 << 3,	/* descriptors that are read-only */
 	NEED_FRESH	= 1 << 4,	/* memory that the exporter supplies */
 
-	NEED_MMAP	= 1 << 8,	/* maps */
+	NEED_MMAP	= 1 << 8,	/* maps, which are of whole pages */
 	NEED_WRITE	= 1 << 9,	/* ... that can be written */
 	NEED_SYNC_FILE	= 1 << 10,	/* the two ioctls of sync_files */
 	NEED_SW_SYNC	= 1 << 11,	/* fences that signal when we say so */
@@ -60,6 +60,12 @@ extern const unsigned int exporter_count;
 
 /* The one that --fd names has a buffer already; it is inherited, not made. */
 extern int inherited_fd;
+
+/*
+ * Set by open() where each buffer has maps, so that one without is a failure.
+ * In general the hook is optional, and a driver may have it for some buffers.
+ */
+extern bool always_maps;
 
 struct test {
 	const struct exporter *exporter;
@@ -145,6 +151,8 @@ int buffer_import(int fd, __u32 flags, int sync_file);
 ino_t buffer_ino(int fd);
 void *map_try(int fd, size_t len, int prot, int flags, off_t offset);
 void *map_whole(struct test *t, int fd, size_t size, int prot);
+/* Skips the check unless the file behind the map is the buffer's own. */
+void need_own_map(int fd, const void *map);
 
 /* sync_files and the fences behind them */
 int timeline_open(void);
@@ -169,13 +177,14 @@ struct fd_state {
 
 /* What /proc and debugfs say */
 int fdinfo_get(int fd, const char *key, char *value, size_t len);
-long fdinfo_count(int fd);
+long fdinfo_count_settled(int fd, long right);
 int fd_link(int fd, char *text, size_t len);
 int fd_lowest(void);
 struct fd_state fd_state(void);
 void expect_no_fd_left(struct fd_state before);
 bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
+int bufinfo_lines_left(ino_t ino);
 bool kernel_before(unsigned int major, unsigned int minor);
 
 /* Other processes and other memory */

@@ -34,6 +34,7 @@
 #endif
 
 int inherited_fd = -1;
+bool always_maps;
 
 /* One exporter is open in a run; what it keeps is kept here. */
 static int device = -1;
@@ -96,6 +97,8 @@ static int heap_open(const char *name)
 	if (!*name || strchr(name, '/'))
 		return complain(0, "--heap wants a heap's name, not a path",
 				"see ls /dev/dma_heap");
+	/* Other heaps may have memory that is not for the CPU. */
+	always_maps = !strcmp(name, "system");
 	snprintf(path, sizeof(path), "/dev/dma_heap/%s", name);
 	return open_device(path, O_RDONLY,
 			   "see ls /dev/dma_heap; the kernel needs CONFIG_DMABUF_HEAPS");
@@ -121,6 +124,7 @@ static int heap_alloc(size_t *size, int flags)
 static int udmabuf_open(const char *unused)
 {
 	(void)unused;
+	always_maps = true;
 	return open_device("/dev/udmabuf", O_RDWR,
 			   "the kernel needs CONFIG_UDMABUF, and maybe: modprobe udmabuf");
 }
@@ -285,6 +289,8 @@ static int v4l2_open(const char *path)
 	err = open_device(path, O_RDWR, "see ls /dev/video*");
 	if (err)
 		return err;
+	/* V4L2's MMAP memory is there to be mapped. */
+	always_maps = true;
 	if (ioctl(device, VIDIOC_QUERYCAP, &cap))
 		return unfit(errno, "is not a V4L2 device", "see ls /dev/video*");
 	close(device);

@@ -276,7 +276,12 @@ long long now_ms(void)
 
 /*
  * What /proc and debugfs say
+ *
+ * Whoever reads bufinfo, or walks the buffers with a BPF program, refers to one
+ * for a moment. Where that would be seen, a check looks again for a second.
  */
+#define SETTLE_TRIES	20
+#define SETTLE_MS	50
 
 /* How many lines have the key; the last one's value is copied. */
 int fdinfo_get(int fd, const char *key, char *value, size_t len)
@@ -302,7 +307,7 @@ int fdinfo_get(int fd, const char *key, char *value, size_t len)
 	return found;
 }
 
-long fdinfo_count(int fd)
+static long fdinfo_count(int fd)
 {
 	char value[32], *end;
 	long count;
@@ -311,6 +316,19 @@ long fdinfo_count(int fd)
 		"there is not just one line 'count:'");
 	count = strtol(value, &end, 10);
 	require(end != value && !*end, "the count is no number: '%s'", value);
+	return count;
+}
+
+/* The count: the one that is right, if it gets there within a second */
+long fdinfo_count_settled(int fd, long right)
+{
+	long count = fdinfo_count(fd);
+	int i;
+
+	for (i = 0; i < SETTLE_TRIES && count != right; i++) {
+		sleep_ms(SETTLE_MS);
+		count = fdinfo_count(fd);
+	}
 	return count;
 }
 
@@ -377,22 +395,82 @@ bool bufinfo_readable(void)
 	return fd >= 0;
 }
 
+/* By tabs, as an exporter's name may have blanks: true if this is @ino's line. */
+static bool bufinfo_is_of(char *line, ino_t ino)
+{
+	char *column = NULL, *rest = line, *end;
+	int i;
+
+	/* size, flags, mode, count, exporter, inode number, name */
+	for (i = 0; i < 6; i++)
+		column = strsep(&rest, "\t");
+	if (!column)
+		return false;
+	return strtoull(column, &end, 10) == ino && end != column && (!*end || *end == '\n');
+}
+
 /* How many lines of the list are of the buffer with this inode number */
 int bufinfo_lines(ino_t ino)
 {
-	unsigned long long number;
 	char line[1024];
 	int found = 0;
 	FILE *f;
 
 	f = fopen(BUFINFO, "re");
 	require(f, "%s cannot be read: %s", BUFINFO, errno_name(errno));
-	/* size, flags, mode, count, exporter, inode number, name */
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*u %*x %*x %*d %*s %llu", &number) == 1 && number == ino)
-			found++;
+		found += bufinfo_is_of(line, ino);
 	fclose(f);
 	return found;
+}
+
+/* How many are left of one that was closed; none, if they go within a second */
+int bufinfo_lines_left(ino_t ino)
+{
+	int lines = bufinfo_lines(ino), i;
+
+	for (i = 0; i < SETTLE_TRIES && lines; i++) {
+		sleep_ms(SETTLE_MS);
+		lines = bufinfo_lines(ino);
+	}
+	return lines;
+}
+
+/*
+ * A map need not refer to the buffer's file: the exporter may put another one
+ * behind it. Then the map is that one's, with its rules and references.
+ */
+static bool map_is_own(int fd, const void *map)
+{
+	static const char maps[] = "/proc/self/maps";
+	unsigned long long start, end, ino;
+	bool found = false, own = false;
+	char *line = NULL;
+	size_t room = 0;
+	int path;
+	FILE *f;
+
+	f = fopen(maps, "re");
+	if (!f)
+		skip("%s: %s", maps, errno_name(errno));
+	while (!found && getline(&line, &room, f) > 0) {
+		/* addresses, permissions, offset, device, inode number, path */
+		if (sscanf(line, "%llx-%llx %*s %*x %*x:%*x %llu %n", &start, &end, &ino,
+			   &path) != 3)
+			continue;
+		found = start <= (uintptr_t)map && (uintptr_t)map < end;
+		own = ino == buffer_ino(fd) && !strncmp(line + path, "/dmabuf:", 8);
+	}
+	free(line);
+	fclose(f);
+	require(found, "%s does not have a map that was made", maps);
+	return own;
+}
+
+void need_own_map(int fd, const void *map)
+{
+	if (!map_is_own(fd, map))
+		skip("this exporter puts another file than the buffer's behind a map");
 }
 
 bool kernel_before(unsigned int major, unsigned int minor)
