@@ -320,8 +320,11 @@ void mock_put(struct mock_exporter *mock, struct dma_buf *dmabuf)
 }
 
 /**
- * mock_is_released - was the release hook called, after all that is deferred?
+ * mock_is_released - was the release hook called?
  * @mock: exporter
+ *
+ * Carries out what is deferred and was not taken up by a worker yet. What one is
+ * about to do may be missed: a wrong release may show a test later.
  *
  * Return: true if it was.
  */
@@ -509,22 +512,24 @@ void mock_fence_loose_wait(struct kunit *test)
 }
 
 /**
- * mock_fence_wait_alone - wait until nobody but the test refers to a fence
+ * mock_fence_wait_refs - wait until a fence has that many references
  * @fence: from mock_fence_create(); the test fails if it takes more than ten
  *	seconds
+ * @refs: how many, the test's own included
  *
  * A buffer lets go of its fences after the release hook, which is what a test
- * waits for.
+ * waits for; a sync_file does when the last put of its file has been carried out,
+ * which flush_delayed_fput() alone does not wait for if a worker was faster.
  */
-void mock_fence_wait_alone(struct dma_fence *fence)
+void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs)
 {
 	int tries;
 
-	for (tries = 0; tries < 500 && kref_read(&fence->refcount) > 1; tries++) {
+	for (tries = 0; tries < 500 && kref_read(&fence->refcount) > refs; tries++) {
 		flush_delayed_fput();
 		msleep(20);
 	}
-	KUNIT_EXPECT_EQ(kunit_get_current_test(), kref_read(&fence->refcount), 1U);
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), kref_read(&fence->refcount), refs);
 }
 
 /**

@@ -122,7 +122,10 @@ void mock_fence_loose_wait(struct kunit *test);
 void mock_fence_signal_unheld(struct dma_fence *fence);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
 void mock_fence_signal(struct dma_fence *fence);
-void mock_fence_wait_alone(struct dma_fence *fence);
+/* For a fence that only a broken core waits for, in milliseconds */
+#define MOCK_NEVER_MS	60000
+
+void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs);
 void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs);
 void mock_fence_signal_sooner(struct dma_fence *fence, unsigned int msecs);
 void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,

@@ -44,7 +44,7 @@ static void test_begin_waits(struct kunit *test)
 
 	mock_add_fence(dmabuf, fence, param->usage);
 	/* Who does not heed signals waits, but not for ever. */
-	mock_fence_signal_later(fence, 5000);
+	mock_fence_signal_later(fence, MOCK_NEVER_MS);
 	mock_signal_begin();
 	ret = dma_buf_begin_cpu_access(dmabuf, param->dir);
 	mock_signal_end();
@@ -81,7 +81,7 @@ static void test_begin_waits_for_hook(struct kunit *test)
 	int ret;
 
 	mock->fence = fence;
-	mock_fence_signal_later(fence, 5000);
+	mock_fence_signal_later(fence, MOCK_NEVER_MS);
 	mock_signal_begin();
 	ret = dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE);
 	mock_signal_end();

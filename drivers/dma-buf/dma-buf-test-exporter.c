@@ -63,15 +63,16 @@ struct tdev_rule {
  * @kind: DMA_BUF_TEST_DYNAMIC and so on
  * @size: bytes of each store, whole pages
  * @resv: reservation shared with others of the session, or NULL
- * @memory_lock: guards the stores' coming into being, and @store. Memory that is
- *	there stays, and its content is whoever's who may access the buffer
+ * @memory_lock: guards the stores' coming into being, @store, and @move_from to
+ *	@move_fence. Memory that is there stays, and its content is whoever's who
+ *	may access the buffer
  * @stores: the memory, twice
  * @cpu: the CPU's copy, NULL if coherent
  * @store: which of @stores is the memory
  * @work: ends a move that takes time; holds a reference to @object. There is one
  *	at a time, see @moving
  * @move_from: where it takes the content from
- * @move_to: where it puts it
+ * @move_to: where it puts it, NULL if there is no move
  * @move_cpu: then brings the CPU's copy up to date
  * @move_fence: and signals this
  * @lock: guards what follows
@@ -274,14 +275,17 @@ static void tdev_move_work(struct work_struct *work)
 		container_of(work, struct tdev_exporter, work.work);
 	struct dma_fence *fence = exporter->move_fence;
 
-	memcpy(exporter->move_to, exporter->move_from, exporter->size);
-	if (exporter->move_cpu && exporter->cpu)
-		memcpy(exporter->cpu, exporter->move_to, exporter->size);
+	scoped_guard(mutex, &exporter->memory_lock) {
+		memcpy(exporter->move_to, exporter->move_from, exporter->size);
+		if (exporter->move_cpu && exporter->cpu)
+			memcpy(exporter->cpu, exporter->move_to, exporter->size);
+		exporter->move_to = NULL;
+		exporter->move_cpu = false;
 
-	/* Who sees the fence signaled may start the next one. */
-	spin_lock(&exporter->lock);
-	exporter->moving = false;
-	spin_unlock(&exporter->lock);
+		/* Who sees the fence signaled may start the next one. */
+		scoped_guard(spinlock, &exporter->lock)
+			exporter->moving = false;
+	}
 
 	tdev_fence_end(fence, 0);
 	dma_fence_put(fence);
@@ -343,7 +347,7 @@ static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabu
 		exporter->move_to = here;
 	}
 	memset(exporter->move_to, DMA_BUF_TEST_POISON, exporter->size);
-	exporter->move_cpu = cpu;
+	exporter->move_cpu = cpu;	/* nobody else has asked yet */
 	exporter->move_fence = fence;
 
 	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
@@ -507,6 +511,9 @@ static int tdev_cpu_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf
 		guard(mutex)(&exporter->memory_lock);
 		memcpy(exporter->cpu, exporter->stores[exporter->store],
 		       exporter->size);
+		/* What is on the move is copied again when it is there. */
+		if (exporter->move_to)
+			exporter->move_cpu = true;
 	}
 	return ret;
 }
@@ -535,7 +542,9 @@ static int tdev_hook_end_access(struct dma_buf *dmabuf,
 	if (!ret && exporter->kind & DMA_BUF_TEST_NONCOHERENT &&
 	    tdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
 		guard(mutex)(&exporter->memory_lock);
-		memcpy(exporter->stores[exporter->store], exporter->cpu,
+		/* To where a move has yet to take it from */
+		memcpy(exporter->move_to ? exporter->move_from :
+		       exporter->stores[exporter->store], exporter->cpu,
 		       exporter->size);
 	}
 	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_END, NULL, dir, ret,
@@ -871,7 +880,10 @@ int tdev_log(struct tdev_call *call)
 	if (copy_to_user(u64_to_user_ptr(arg->calls), calls, count * sizeof(*calls)))
 		ret = -EFAULT;
 
-	/* Nothing is forgotten before the caller has it. */
+	/*
+	 * Nothing is forgotten before the caller has it. How many they are is told
+	 * after this; who passes a structure that cannot be written loses that.
+	 */
 	if (!ret && arg->flags & DMA_BUF_TEST_CLEAR) {
 		spin_lock(&exporter->lock);
 		/* Somebody else may have cleared it meanwhile. */

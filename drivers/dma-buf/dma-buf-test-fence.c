@@ -232,9 +232,9 @@ struct tdev_hold {
 
 static int tdev_hold_thread(void *data)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(DMA_BUF_TEST_HOLD_MAX_MS);
 	struct tdev_hold *hold = data;
 	struct dma_resv *resv = hold->dmabuf->resv;
+	unsigned long end;
 
 	/*
 	 * Asks again and again and does not wait in line, so that it can be
@@ -245,6 +245,7 @@ static int tdev_hold_thread(void *data)
 			return 0;
 		usleep_range(500, 1000);
 	}
+	end = jiffies + msecs_to_jiffies(DMA_BUF_TEST_HOLD_MAX_MS);
 	complete(&hold->held);
 
 	/* One that lets go while it is to go on costs a test, not the machine. */

@@ -71,8 +71,9 @@ u32 tdev_importer_id(struct dma_buf_attachment *attach,
 {
 	struct tdev_importer *importer = attach->importer_priv;
 
-	/* Whatever is attached for the test device has an importer behind it. */
-	if (attach->dev != tdev_device() || importer->object.session != session)
+	/* It has gone with one that was detached while mapped. */
+	if (attach->dev != tdev_device() || !importer ||
+	    importer->object.session != session)
 		return 0;
 	return importer->object.id;
 }

@@ -313,7 +313,7 @@ static void test_release_order(struct kunit *test)
 	if (IS_ENABLED(CONFIG_MODULE_UNLOAD))
 		KUNIT_EXPECT_EQ(test, order.owner, 2);
 	/* It goes with the test, and the core has a last look at it. */
-	mock_fence_wait_alone(order.fence);
+	mock_fence_wait_refs(order.fence, 1);
 #ifdef CONFIG_MODULE_UNLOAD
 	for (order.owner = 0; order.owner < 500; order.owner++) {
 		if (atomic_read(&owner->refcnt) == 1)
@@ -327,6 +327,7 @@ static void test_release_order(struct kunit *test)
 struct test_churn {
 	struct kunit *test;
 	struct completion done;
+	unsigned int rounds;
 	bool stop;
 };
 
@@ -357,20 +358,22 @@ static int test_churn_thread(void *data)
 			if (!wait_for_completion_timeout(&mock->released,
 							 10 * HZ))
 				break;
+			WRITE_ONCE(churn->rounds, churn->rounds + 1);
 		}
 		kfree(mock);
 		cond_resched();
 	}
-	complete(&churn->done);
-	return 0;
+	/* Not into the module any more: it may be gone. */
+	kthread_complete_and_exit(&churn->done, 0);
 }
 
 static void test_iter_concurrent(struct kunit *test)
 {
-	enum { COUNT = 30, ROUNDS = 100 };
+	enum { COUNT = 30, ROUNDS = 100, CHURNS = 20 };
 	struct mock_exporter *mock[COUNT];
 	struct dma_buf *dmabuf[COUNT], *found;
 	struct test_churn churn = { .test = test };
+	unsigned long end = jiffies + 10 * HZ;
 	struct task_struct *task;
 	int i, round;
 
@@ -383,7 +386,9 @@ static void test_iter_concurrent(struct kunit *test)
 	task = kthread_run(test_churn_thread, &churn, "dma-buf-churn");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 
-	for (round = 0; round < ROUNDS; round++) {
+	/* Often, and till the other one has done something meanwhile */
+	for (round = 0; round < ROUNDS || (READ_ONCE(churn.rounds) < CHURNS &&
+					   time_before(jiffies, end)); round++) {
 		unsigned int seen[COUNT] = { };
 
 		for (found = dma_buf_iter_begin(); found;
@@ -398,6 +403,7 @@ static void test_iter_concurrent(struct kunit *test)
 
 	WRITE_ONCE(churn.stop, true);
 	wait_for_completion(&churn.done);
+	KUNIT_EXPECT_GE(test, churn.rounds, (unsigned int)CHURNS);
 	for (i = 0; i < COUNT; i++)
 		mock_put(mock[i], dmabuf[i]);
 }

@@ -235,7 +235,7 @@ static void test_memory_name(struct kunit *test)
 static void test_memory_sync_file(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf *dmabuf;
 	struct dma_buf_export_sync_file arg = { .flags = DMA_BUF_SYNC_WRITE };
 	void __user *uarg = test_user_memory(test, sizeof(arg));
 	struct dma_fence *fence[2];
@@ -247,6 +247,7 @@ static void test_memory_sync_file(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_SYNC_FILE))
 		kunit_skip(test, "a kernel without sync files");
 
+	dmabuf = mock_export(mock);
 	/* Two, so that there must be a container. */
 	for (i = 0; i < 2; i++) {
 		fence[i] = mock_fence_create(test);
@@ -261,9 +262,8 @@ static void test_memory_sync_file(struct kunit *test)
 		starved = test_starved();
 		if (ret) {
 			KUNIT_EXPECT_TRUE(test, test_starved_error(ret));
-			flush_delayed_fput();
 			KUNIT_EXPECT_EQ(test, test_lowest_fd(test), before);
-			KUNIT_EXPECT_EQ(test, kref_read(&fence[0]->refcount), held);
+			mock_fence_wait_refs(fence[0], held);
 			failed++;
 			continue;
 		}
@@ -320,9 +320,10 @@ static void test_memory_poll(struct kunit *test)
 		mock_poller_leave(poller);
 		mock_put(mock, dmabuf);
 		for (i = 0; i < COUNT; i++)
-			mock_fence_wait_alone(fence[i]);
+			mock_fence_wait_refs(fence[i], 1);
 	}
 	KUNIT_EXPECT_GT(test, nth, 2U);
+	KUNIT_EXPECT_FALSE(test, starved);
 }
 
 static struct kunit_case dma_buf_memory_test_cases[] = {

@@ -265,6 +265,20 @@ ssize_t test_read_on(struct file *file, char __user *memory, size_t len,
 }
 
 /**
+ * test_debugfs_need - skip the test if debugfs has no such file
+ * @test: test; has nothing yet that would be left behind
+ * @name: file
+ */
+void test_debugfs_need(struct kunit *test, const char *name)
+{
+	struct file *file = test_debugfs_open(name, O_RDONLY);
+
+	if (IS_ERR(file))
+		kunit_skip(test, "no %s in debugfs", name);
+	fput(file);
+}
+
+/**
  * test_debugfs_read - read a file of debugfs as a program does
  * @test: test; is skipped if there is no such file
  * @name: file
@@ -284,8 +298,7 @@ char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	file = test_debugfs_open(name, O_RDONLY);
-	if (IS_ERR(file))
-		kunit_skip(test, "no %s in debugfs", name);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 
 	do {
 		got = test_read_on(file, memory, min(step, (size_t)(size - pos)),

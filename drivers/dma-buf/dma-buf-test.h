@@ -52,6 +52,7 @@ int test_lowest_fd(struct kunit *test);
 struct file *test_debugfs_open(const char *name, int flags);
 ssize_t test_read_on(struct file *file, char __user *memory, size_t len,
 		     char *text, loff_t *pos);
+void test_debugfs_need(struct kunit *test, const char *name);
 char *test_debugfs_read(struct kunit *test, const char *name, size_t size,
 			size_t step);
 bool test_debugfs_write(struct kunit *test, const char *name,

@@ -61,7 +61,7 @@ running() {
 # program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest. It
 # gets a session of its own, so that what it leaves behind can be found. A
 # process that cannot be killed would hold the pipe for ever: nobody waits for
-# it longer than ten seconds, and the program has failed.
+# it longer than a minute, and the program has failed.
 program() {
 	p_limit=$1
 	p_name=$2
@@ -78,7 +78,7 @@ program() {
 	p_status=$?
 	end_session $p_session
 	p_tries=0
-	while running $p_indent && [ $p_tries -lt 500 ]; do
+	while running $p_indent && [ $p_tries -lt 3000 ]; do
 		usleep 20000
 		p_tries=$((p_tries + 1))
 	done

@@ -1452,7 +1452,10 @@ static void check_tally(struct pass *p, struct tally *before)
 		sleep_ms(10);
 		after = take_tally();
 	}
-	EXPECT_TRUE(same_tally(before, &after))
+	/* An earlier program's may have gone late. */
+	EXPECT_TRUE(same_tally(before, &after) ||
+		    (after.objects < before->objects && after.bytes < before->bytes &&
+		     after.fds == before->fds))
 		TH_LOG("nth %u, %s failed with %s: %ld more descriptors, %ld buffers, %lld bytes",
 		       p->nth, p->failed ? p->failed : "nothing", strerror(p->err),
 		       after.fds - before->fds, after.objects - before->objects,

@@ -42,12 +42,6 @@ struct racer {
 	int line;
 };
 
-#define MUST(cond)			\
-	do {				\
-		if (!(cond))		\
-			return __LINE__; \
-	} while (0)
-
 static void *racer_main(void *arg)
 {
 	struct racer *racer = arg;
@@ -193,7 +187,8 @@ static int set_name(struct racer *racer, int round)
 	char name[32];
 
 	make_name(name, round % 26);
-	MUST(!buf_set_name(racer->arena->fd, name));
+	if (buf_set_name(racer->arena->fd, name))
+		return __LINE__;
 	return 0;
 }
 
@@ -203,24 +198,32 @@ static int read_name(struct racer *racer, int round)
 	char path[64], text[64], line[512], *p;
 	ssize_t len;
 
-	MUST(fdinfo_get(racer->arena->fd, "name", text, sizeof(text)) == 1);
-	MUST(is_name(text));
+	if (fdinfo_get(racer->arena->fd, "name", text, sizeof(text)) != 1)
+		return __LINE__;
+	if (!is_name(text))
+		return __LINE__;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", racer->arena->fd);
 	len = readlink(path, text, sizeof(text) - 1);
-	MUST(len > (ssize_t)strlen(dname));
+	if (len <= (ssize_t)strlen(dname))
+		return __LINE__;
 	text[len] = '\0';
-	MUST(!strncmp(text, dname, strlen(dname)));
-	MUST(is_name(text + strlen(dname)));
+	if (strncmp(text, dname, strlen(dname)))
+		return __LINE__;
+	if (!is_name(text + strlen(dname)))
+		return __LINE__;
 
 	/* The name is the last of the columns */
 	if (!bufinfo_readable() || round % 8)
 		return 0;
-	MUST(bufinfo_line(racer->arena->ino, line, sizeof(line)) == 1);
+	if (bufinfo_line(racer->arena->ino, line, sizeof(line)) != 1)
+		return __LINE__;
 	p = strrchr(line, '\t');
-	MUST(p);
+	if (!p)
+		return __LINE__;
 	p[strcspn(p, "\n")] = '\0';
-	MUST(is_name(p + 1));
+	if (!is_name(p + 1))
+		return __LINE__;
 	return 0;
 }
 
@@ -242,12 +245,16 @@ static int import(struct racer *racer, int round)
 	int id, err;
 
 	id = mock_attach(racer->mock, racer->arena->fd, flags);
-	MUST(id > 0);
-	MUST(!mock_map(racer->mock, id, DIR_BOTH));
+	if (id <= 0)
+		return __LINE__;
+	if (mock_map(racer->mock, id, DIR_BOTH))
+		return __LINE__;
 	/* It may have been told to let go meanwhile. */
 	err = mock_unmap(racer->mock, id);
-	MUST(!err || (flags && err == -ENOENT));
-	MUST(!mock_free(racer->mock, id));
+	if (err && !(flags && err == -ENOENT))
+		return __LINE__;
+	if (mock_free(racer->mock, id))
+		return __LINE__;
 	return 0;
 }
 
@@ -256,7 +263,8 @@ static int list_devices(struct racer *racer, int round)
 	int devices = bufinfo_devices(racer->arena->ino);
 
 	/* One each of those who import */
-	MUST(devices >= 0 && devices <= RACERS / 2);
+	if (devices < 0 || devices > RACERS / 2)
+		return __LINE__;
 	return 0;
 }
 
@@ -294,7 +302,8 @@ static int migrate(struct racer *racer, int round)
 	int err = mock_migrate(arena->mock, arena->exporter, 0);
 
 	/* Somebody has it pinned */
-	MUST(!err || err == -EBUSY);
+	if (err && err != -EBUSY)
+		return __LINE__;
 	if (!err)
 		__atomic_add_fetch(&arena->moves, 1, __ATOMIC_RELAXED);
 	return 0;
@@ -320,10 +329,14 @@ static int vmap(struct racer *racer, int round)
 	int id = mock_vmap(racer->mock, racer->arena->fd);
 	char byte = 0;
 
-	MUST(id > 0);
-	MUST(!mock_read(racer->mock, id, 0, &byte, 1));
-	MUST(byte == MARK);
-	MUST(!mock_free(racer->mock, id));
+	if (id <= 0)
+		return __LINE__;
+	if (mock_read(racer->mock, id, 0, &byte, 1))
+		return __LINE__;
+	if (byte != MARK)
+		return __LINE__;
+	if (mock_free(racer->mock, id))
+		return __LINE__;
 	return 0;
 }
 
@@ -352,9 +365,12 @@ static int add_fence(struct racer *racer, int round)
 	};
 	int id = mock_fence(racer->mock, racer->arena->fd, usage[round % 4], 0);
 
-	MUST(id > 0);
-	MUST(!mock_signal(racer->mock, id, 0));
-	MUST(!mock_free(racer->mock, id));
+	if (id <= 0)
+		return __LINE__;
+	if (mock_signal(racer->mock, id, 0))
+		return __LINE__;
+	if (mock_free(racer->mock, id))
+		return __LINE__;
 	return 0;
 }
 
@@ -365,8 +381,10 @@ static int look(struct racer *racer, int round)
 	/* The fences end: who waits for them gets an answer sooner or later. */
 	int got = poll_for(racer->arena->fd, events, round % 2 ? -1 : 0);
 
-	MUST(got >= 0 && !(got & ~events));
-	MUST(got || !(round % 2));
+	if (got < 0 || got & ~events)
+		return __LINE__;
+	if (!got && round % 2)
+		return __LINE__;
 	return 0;
 }
 
@@ -374,9 +392,11 @@ static int use_sync_files(struct racer *racer, int round)
 {
 	int fd = buf_export_sync_file(racer->arena->fd, DMA_BUF_SYNC_RW);
 
-	MUST(fd >= 0);
-	MUST(!buf_import_sync_file(racer->arena->fd, round % 2 ?
-				   DMA_BUF_SYNC_READ : DMA_BUF_SYNC_WRITE, fd));
+	if (fd < 0)
+		return __LINE__;
+	if (buf_import_sync_file(racer->arena->fd, round % 2 ?
+				   DMA_BUF_SYNC_READ : DMA_BUF_SYNC_WRITE, fd))
+		return __LINE__;
 	close(fd);
 	return 0;
 }
@@ -386,8 +406,10 @@ static int use_by_cpu(struct racer *racer, int round)
 	const __u64 dirs[] = { DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, DMA_BUF_SYNC_RW };
 	__u64 dir = dirs[round % 3];
 
-	MUST(!buf_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir));
-	MUST(!buf_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir));
+	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir))
+		return __LINE__;
+	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir))
+		return __LINE__;
 	return 0;
 }
 
@@ -418,9 +440,12 @@ static int create_and_close(struct racer *racer, int round)
 	__u32 id;
 	int fd = mock_create(racer->mock, 0, getpagesize(), &id);
 
-	MUST(fd >= 0);
-	MUST(!close(fd));
-	MUST(!mock_free(racer->mock, id));
+	if (fd < 0)
+		return __LINE__;
+	if (close(fd))
+		return __LINE__;
+	if (mock_free(racer->mock, id))
+		return __LINE__;
 	return 0;
 }
 
@@ -430,9 +455,12 @@ static int list(struct racer *racer, int round)
 	long objects;
 
 	/* One that stays is listed once, whatever comes and goes around it */
-	MUST(bufinfo_lines(racer->arena->ino) == 1);
-	MUST(!bufinfo_total(&objects, &bytes));
-	MUST(objects > 0 && bytes >= TEST_PAGES * getpagesize());
+	if (bufinfo_lines(racer->arena->ino) != 1)
+		return __LINE__;
+	if (bufinfo_total(&objects, &bytes))
+		return __LINE__;
+	if (objects <= 0 || bytes < TEST_PAGES * getpagesize())
+		return __LINE__;
 	return 0;
 }
 
