@@ -14,6 +14,8 @@ help:
 	@echo 'make compare      the same tests on the stock core and on ours, side by side'
 	@echo 'make stress       millions of random operations on shared buffers, on two'
 	@echo '                  kernels that watch'
+	@echo 'make bench        what operations on buffers cost, in instructions, on the stock'
+	@echo '                  core and on ours; picture in build/bench/results.png'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
 	@echo 'make users        compile every driver that uses dma-buf with our header and'
 	@echo '                  the stock one, and compare the warnings'
@@ -31,11 +33,11 @@ help:
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run check check-race compare coverage lint mutate stress users v4l2-expect:
+run bench check check-race compare coverage lint mutate stress users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run check check-race compare coverage lint mutate stress users v4l2-expect clean
+.PHONY: help run bench check check-race compare coverage lint mutate stress users v4l2-expect clean

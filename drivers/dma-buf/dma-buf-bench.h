@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * dma-buf: what the benchmark's program says to /dev/dma_buf_bench.
+ *
+ * No stable interface: the program of the same tree is its only user.
+ */
+#ifndef _DMA_BUF_BENCH_H
+#define _DMA_BUF_BENCH_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DMA_BUF_BENCH_DEVICE	"/dev/dma_buf_bench"
+#define DMA_BUF_BENCH_BASE	'B'
+
+/* What one call of DMA_BUF_BENCH_RUN repeats */
+enum dma_buf_bench_op {
+	DMA_BUF_BENCH_EXPORT_PUT,	/* export, last put */
+	DMA_BUF_BENCH_ANON_FILE_PUT,	/* an anonymous file with its own inode */
+	DMA_BUF_BENCH_GET_PUT,		/* descriptor to buffer and back */
+	DMA_BUF_BENCH_ATTACH_DETACH,
+	DMA_BUF_BENCH_MAP_UNMAP,
+	DMA_BUF_BENCH_IMPORT_CYCLE,	/* attach, map, unmap, detach */
+	DMA_BUF_BENCH_VMAP_VUNMAP,
+	DMA_BUF_BENCH_CPU_ACCESS,	/* begin, end */
+	DMA_BUF_BENCH_OPS,
+};
+
+/**
+ * struct dma_buf_bench_run - repeat an operation within the kernel
+ * @op: enum dma_buf_bench_op
+ * @rounds: how often, at least once
+ * @cycles: result, what get_cycles() says it took
+ */
+struct dma_buf_bench_run {
+	__u32 op;
+	__u32 rounds;
+	__u64 cycles;
+};
+
+/**
+ * struct dma_buf_bench_hold - have buffers that nobody uses
+ * @count: how many this file is to hold from now on, instead of what it held
+ * @reserved: 0
+ * @slab_bytes: result, by how much that made the slab caches grow, in bytes
+ */
+struct dma_buf_bench_hold {
+	__u32 count;
+	__u32 reserved;
+	__s64 slab_bytes;
+};
+
+/* Nothing: what an ioctl costs by itself */
+#define DMA_BUF_BENCH_NOP	_IO(DMA_BUF_BENCH_BASE, 0)
+/* Returns the descriptor of a new buffer of one page. */
+#define DMA_BUF_BENCH_EXPORT	_IO(DMA_BUF_BENCH_BASE, 1)
+#define DMA_BUF_BENCH_RUN	_IOWR(DMA_BUF_BENCH_BASE, 2, struct dma_buf_bench_run)
+#define DMA_BUF_BENCH_HOLD	_IOWR(DMA_BUF_BENCH_BASE, 3, struct dma_buf_bench_hold)
+
+#endif
