@@ -24,6 +24,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -131,7 +132,8 @@ static int dma_buf_wait_static(struct dma_buf_attachment *attach)
 {
 	long ret;
 
-	if (dma_buf_attachment_is_dynamic(attach))
+	if (dma_buf_attachment_is_dynamic(attach) ||
+	    dma_buf_never_fenced(attach->dmabuf->resv))
 		return 0;
 
 	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
@@ -552,6 +554,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	scoped_guard(dma_buf_resv, dmabuf) {
 		if (!dma_buf_settle(obj))
 			return;
+		/* Freed right after this, so nobody may be looking at it. */
 		scoped_guard(spinlock, &to_object(dmabuf)->lock)
 			list_del(&attach->node);
 	}
@@ -615,8 +618,8 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		return ERR_PTR(ret);
 
 	guard(dma_buf_resv)(dmabuf);
-	scoped_guard(spinlock, &to_object(dmabuf)->lock)
-		list_add(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	/* Who goes through the list without the reservation sees it whole, or not. */
+	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
 	return attach;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);

@@ -14,6 +14,9 @@
 
 static long dma_buf_wait(struct dma_buf *dmabuf, enum dma_resv_usage usage)
 {
+	if (dma_buf_never_fenced(dmabuf->resv))
+		return 0;
+
 	return dma_resv_wait_timeout(dmabuf->resv, usage, true,
 				     MAX_SCHEDULE_TIMEOUT);
 }

@@ -69,9 +69,13 @@ static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
 
 	seq_puts(m, "\tAttached Devices:\n");
 
-	/* Keeps the attachments, and importers keep their devices that long. */
+	/*
+	 * Keeps the attachments, and importers keep their devices that long. New
+	 * ones may come meanwhile: they are added as readers under RCU need it.
+	 */
 	scoped_guard(spinlock, &to_object(dmabuf)->lock) {
-		list_for_each_entry(attach, &dmabuf->attachments, node) {
+		list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
+					lockdep_is_held(&to_object(dmabuf)->lock)) {
 			seq_printf(m, "\t%s\n", dev_name(attach->dev));
 			count++;
 			/* It will be shown again, with more room. */

@@ -223,7 +223,8 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd,
 	}
 }
 
-static const struct file_operations dma_buf_fops = {
+/* Whose files are buffers, see is_dma_buf_file(). */
+const struct file_operations dma_buf_fops = {
 	.unlocked_ioctl	= dma_buf_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.poll		= dma_buf_poll,
@@ -232,18 +233,6 @@ static const struct file_operations dma_buf_fops = {
 	.show_fdinfo	= dma_buf_show_fdinfo,
 	.release	= dma_buf_file_release,
 };
-
-/**
- * is_dma_buf_file - is it a buffer?
- * @file: a file that the caller holds a reference to
- *
- * Return: true if file->private_data is a &struct dma_buf.
- */
-bool is_dma_buf_file(struct file *file)
-{
-	/* A walker may ask this of a file that somebody is setting up. */
-	return READ_ONCE(file->f_op) == &dma_buf_fops;
-}
 
 /* File system */
 
@@ -390,8 +379,7 @@ static int __init dma_buf_init(void)
 	/* Buffers are made at the wish of user space: charge their makers. */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  sizeof(struct dma_buf_object), 0,
-					  SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT,
-					  dma_buf_init_once);
+					  SLAB_ACCOUNT, dma_buf_init_once);
 	if (!dma_buf_cache) {
 		dma_buf_mnt = ERR_PTR(-ENOMEM);
 		return -ENOMEM;

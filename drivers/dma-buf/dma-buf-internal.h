@@ -32,8 +32,9 @@
 
 #include <uapi/linux/dma-buf.h>
 
-struct dma_buf_shard;
 struct seq_file;
+
+extern const struct file_operations dma_buf_fops;
 
 /* The two questions of poll(); an index into dma_buf_object.poll */
 enum dma_buf_poll_dir {
@@ -62,6 +63,7 @@ struct dma_buf_poll_entry {
 
 /**
  * struct dma_buf_poll - the fences that the pollers of one direction wait for
+ * @obj: the buffer
  * @entries: @count of them; @single, or allocated; guarded by
  *	dma_buf_object.lock
  * @single: serves the usual case, and all when there is no memory
@@ -70,6 +72,7 @@ struct dma_buf_poll_entry {
  *	pollers
  */
 struct dma_buf_poll {
+	struct dma_buf_object *obj;
 	struct dma_buf_poll_entry *entries;
 	struct dma_buf_poll_entry single;
 	unsigned int count;
@@ -89,31 +92,30 @@ struct dma_buf_name {
 /**
  * struct dma_buf_object - all that a buffer is
  * @dmabuf: the part that drivers see
- * @shard: registry shard that lists this buffer; written once, before listing
- * @shard_link: link in it, guarded by its lock, walked under RCU
+ * @shard_link: link in the registry shard that inode.i_private points to, guarded
+ *	by its lock, walked under RCU
  * @vmaps: users of @vmap, guarded by dma_buf.resv
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
  * @lock: serialises arming and disarming of @poll; taken, inside the
- *	reservation, to change dma_buf.attachments, so that who cannot wait for
- *	the reservation may look at the list under it; never taken in a fence
- *	callback
+ *	reservation, to take an attachment off dma_buf.attachments, so that who
+ *	cannot wait for the reservation may look at the list under it, by
+ *	list_for_each_entry_rcu(); never taken in a fence callback
  * @poll_wait: pollers
- * @poll: what they wait for, by enum dma_buf_poll_dir
+ * @poll: what they wait for, by enum dma_buf_poll_dir; NULL if none had to wait yet
  * @embedded_resv: dma_buf.resv points here if the exporter brought none
  * @inode: carries all this, see dma-buf-file.c
  */
 struct dma_buf_object {
 	struct dma_buf dmabuf;
 
-	struct dma_buf_shard *shard;
 	struct hlist_node shard_link;
 
 	unsigned int vmaps;
-	spinlock_t lock; /* @poll, and dma_buf.attachments for a look */
+	spinlock_t lock; /* @poll, and dma_buf.attachments against a look */
 	struct iosys_map vmap;
 
 	wait_queue_head_t poll_wait;
-	struct dma_buf_poll poll[DMA_BUF_POLL_DIRS];
+	struct dma_buf_poll *poll;
 
 	struct dma_resv embedded_resv;
 	struct inode inode;
@@ -127,6 +129,36 @@ static inline struct dma_buf_object *to_object(struct dma_buf *dmabuf)
 static inline struct dma_buf_object *inode_object(struct inode *inode)
 {
 	return container_of(inode, struct dma_buf_object, inode);
+}
+
+/**
+ * dma_buf_never_fenced - has no fence ever been added to a reservation?
+ * @resv: reservation
+ *
+ * So it is with most buffers that only the CPU fills, and there is no list of fences
+ * then, which is never taken away once it is there. To see that takes two
+ * instructions; the walk over a list that is not there takes seventy. It says as
+ * much as any look without the reservation: of a fence that is being added at the
+ * same time, nothing.
+ *
+ * Context: any.
+ * Return: true if nobody has to be waited for.
+ */
+static inline bool dma_buf_never_fenced(struct dma_resv *resv)
+{
+	return !rcu_access_pointer(resv->fences);
+}
+
+/**
+ * is_dma_buf_file - is it a buffer?
+ * @file: file
+ *
+ * Return: true if file->private_data is a &struct dma_buf.
+ */
+static inline bool is_dma_buf_file(struct file *file)
+{
+	/* A walker may ask this of a file that somebody is setting up. */
+	return READ_ONCE(file->f_op) == &dma_buf_fops;
 }
 
 /*
@@ -145,7 +177,6 @@ DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
 /* dma-buf-file.c */
 struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info);
-bool is_dma_buf_file(struct file *file);
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
 void dma_buf_show_name(struct seq_file *m, const char *text);
 

@@ -7,8 +7,8 @@
  * BOOKKEEP fences count for neither.
  *
  * An idle buffer is answered by a look at its fences, without their reservation
- * or any lock of ours (but to queue a poller, once). Only if some are pending
- * are callbacks armed, one on each, and the last of them to run wakes the
+ * or any lock of ours (but to queue a poller, once). Only if some are pending, and
+ * somebody waits, are callbacks armed, one on each, and the last of them to run wakes the
  * pollers: when the direction is ready, not for each fence on the way. Then each
  * poller looks again, and arms again if work was added meanwhile. Nothing here
  * holds a reference to the buffer: a fence that never signals does not keep it
@@ -97,14 +97,15 @@ static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 }
 
 /* Runs under the fence's lock, see the top of the file. */
-static void dma_buf_poll_fire(struct dma_buf_object *obj,
-			      enum dma_buf_poll_dir dir,
-			      struct dma_buf_poll_entry *entry)
+static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
+	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
+	struct dma_buf_poll *poll = entry->poll;
+	struct dma_buf_object *obj = poll->obj;
 	unsigned long flags;
 
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	if (atomic_dec_and_test(&obj->poll[dir].pending))
+	if (atomic_dec_and_test(&poll->pending))
 		wake_up_all_locked(&obj->poll_wait);
 	/* A dma_fence_put() that never releases. */
 	if (refcount_dec_not_one(&entry->fence->refcount.refcount))
@@ -113,26 +114,6 @@ static void dma_buf_poll_fire(struct dma_buf_object *obj,
 		entry->fired = true;
 	/* Pairs with dma_buf_poll_disarm(). The object may be gone after this. */
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
-}
-
-static void dma_buf_poll_fire_in(struct dma_fence *fence,
-				 struct dma_fence_cb *cb)
-{
-	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
-
-	dma_buf_poll_fire(container_of(entry->poll, struct dma_buf_object,
-				       poll[DMA_BUF_POLL_IN]),
-			  DMA_BUF_POLL_IN, entry);
-}
-
-static void dma_buf_poll_fire_out(struct dma_fence *fence,
-				  struct dma_fence_cb *cb)
-{
-	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
-
-	dma_buf_poll_fire(container_of(entry->poll, struct dma_buf_object,
-				       poll[DMA_BUF_POLL_OUT]),
-			  DMA_BUF_POLL_OUT, entry);
 }
 
 /* The fence that a callback is still to run on, with a reference, or NULL. */
@@ -241,7 +222,6 @@ static bool dma_buf_poll_awaited(struct dma_buf_object *obj,
 
 /* Put a callback on a fence, whose reference this consumes. */
 static void dma_buf_poll_add(struct dma_buf_poll *poll,
-			     enum dma_buf_poll_dir dir,
 			     struct dma_buf_poll_entry *entry,
 			     struct dma_fence *fence)
 {
@@ -251,10 +231,7 @@ static void dma_buf_poll_add(struct dma_buf_poll *poll,
 	entry->poll = poll;
 	entry->fence = fence;
 	entry->fired = false;
-	ret = dma_fence_add_callback(fence, &entry->cb,
-				     dir == DMA_BUF_POLL_OUT ?
-				     dma_buf_poll_fire_out :
-				     dma_buf_poll_fire_in);
+	ret = dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fire);
 	if (ret) {
 		entry->fence = NULL;
 		dma_fence_put(fence);
@@ -292,7 +269,7 @@ dma_buf_poll_set(struct dma_buf_object *obj, enum dma_buf_poll_dir dir,
 	poll->count = count;
 	atomic_set(&poll->pending, count);
 	for (i = 0; i < count; i++)
-		dma_buf_poll_add(poll, dir, &entries[i], fences[i]);
+		dma_buf_poll_add(poll, &entries[i], fences[i]);
 
 	*armed = atomic_read(&poll->pending);
 	return old;
@@ -363,6 +340,37 @@ static bool dma_buf_poll_arm_pending(struct dma_buf_object *obj,
 }
 
 /*
+ * Make what pollers wait for, when the first of them has to: most buffers never
+ * need it. poll() has no way to say that there is no memory for so little.
+ */
+static void dma_buf_poll_prepare(struct dma_buf_object *obj)
+{
+	struct dma_buf_poll *poll;
+	int dir;
+
+	/* Who sees it sees it filled in. */
+	if (smp_load_acquire(&obj->poll))
+		return;
+
+	poll = kcalloc(DMA_BUF_POLL_DIRS, sizeof(*poll),
+		       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
+		poll[dir].obj = obj;
+		poll[dir].entries = &poll[dir].single;
+	}
+
+	/* Another poller may have been faster. */
+	scoped_guard(spinlock, &obj->lock) {
+		if (!obj->poll) {
+			/* Pairs with the acquire above. */
+			smp_store_release(&obj->poll, poll);
+			poll = NULL;
+		}
+	}
+	kfree(poll);
+}
+
+/*
  * See to it that poll_wait is woken when what is pending is done. Returns false
  * if nothing is pending any more.
  */
@@ -371,6 +379,7 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
 {
 	bool armed;
 
+	dma_buf_poll_prepare(obj);
 	do {
 		scoped_guard(spinlock, &obj->lock)
 			armed = dma_buf_poll_awaited(obj, dir);
@@ -379,6 +388,26 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
 	} while (!armed);
 
 	return true;
+}
+
+/* Is nothing pending? If not, those who wait will be told when that changes. */
+static bool dma_buf_poll_ready(struct dma_buf_object *obj,
+			       enum dma_buf_poll_dir dir)
+{
+	struct dma_resv *resv = obj->dmabuf.resv;
+
+	if (dma_buf_never_fenced(resv) ||
+	    dma_resv_test_signaled(resv, dma_buf_poll_usage(dir)))
+		return true;
+
+	/*
+	 * A poll() that does not wait, and nobody else does. The caller sees what
+	 * it has queued itself, and whoever comes now looks for himself.
+	 */
+	if (!waitqueue_active(&obj->poll_wait))
+		return false;
+
+	return !dma_buf_poll_arm(obj, dir);
 }
 
 /**
@@ -405,9 +434,7 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 		if (!(asked & dma_buf_poll_events[dir]))
 			continue;
 
-		if (dma_resv_test_signaled(dmabuf->resv,
-					   dma_buf_poll_usage(dir)) ||
-		    !dma_buf_poll_arm(obj, dir)) {
+		if (dma_buf_poll_ready(obj, dir)) {
 			ready = dma_buf_poll_events[DMA_BUF_POLL_IN];
 			if (dir == DMA_BUF_POLL_OUT)
 				ready |= dma_buf_poll_events[DMA_BUF_POLL_OUT];
@@ -423,14 +450,9 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
  */
 void dma_buf_poll_init(struct dma_buf_object *obj)
 {
-	int dir;
-
 	spin_lock_init(&obj->lock);
 	init_waitqueue_head(&obj->poll_wait);
-	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
-		obj->poll[dir].entries = &obj->poll[dir].single;
-		obj->poll[dir].count = 0;
-	}
+	obj->poll = NULL;
 }
 
 /**
@@ -445,9 +467,13 @@ void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 {
 	int dir;
 
+	if (likely(!obj->poll))
+		return;
+
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
 		dma_buf_poll_disarm(obj, dir);
 		if (obj->poll[dir].entries != &obj->poll[dir].single)
 			kfree(obj->poll[dir].entries);
 	}
+	kfree(obj->poll);
 }

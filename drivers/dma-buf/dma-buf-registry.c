@@ -53,6 +53,12 @@ struct dma_buf_shard {
 
 static DEFINE_PER_CPU_ALIGNED(struct dma_buf_shard, dma_buf_shards);
 
+/* The one that lists a buffer; set once, before that */
+static struct dma_buf_shard *dma_buf_shard_of(struct dma_buf_object *obj)
+{
+	return obj->inode.i_private;
+}
+
 /* Last number given to a shard; 1 is the root inode's. */
 static atomic64_t dma_buf_last_ino = ATOMIC64_INIT(1);
 
@@ -67,7 +73,7 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 	/* Any shard is right, so a migration after this only costs locality. */
 	struct dma_buf_shard *shard = raw_cpu_ptr(&dma_buf_shards);
 
-	obj->shard = shard;
+	obj->inode.i_private = shard;
 	spin_lock(&shard->lock);
 	if (unlikely(shard->next_ino == shard->end_ino)) {
 		shard->end_ino = atomic64_add_return(DMA_BUF_INO_BATCH,
@@ -91,7 +97,7 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
  */
 void dma_buf_registry_del(struct dma_buf_object *obj)
 {
-	struct dma_buf_shard *shard = obj->shard;
+	struct dma_buf_shard *shard = dma_buf_shard_of(obj);
 
 	spin_lock(&shard->lock);
 	hlist_del_rcu(&obj->shard_link);
@@ -153,7 +159,7 @@ struct dma_buf *dma_buf_registry_next(struct dma_buf *dmabuf)
 	if (dmabuf) {
 		struct dma_buf_object *obj = to_object(dmabuf);
 
-		cpu = obj->shard->cpu;
+		cpu = dma_buf_shard_of(obj)->cpu;
 		/* The caller's reference keeps it listed. */
 		pos = rcu_dereference(hlist_next_rcu(&obj->shard_link));
 	}
@@ -181,7 +187,7 @@ void dma_buf_cursor_set(struct dma_buf_cursor *cursor, struct dma_buf *dmabuf)
 {
 	struct dma_buf_object *obj = to_object(dmabuf);
 
-	cursor->cpu = obj->shard->cpu;
+	cursor->cpu = dma_buf_shard_of(obj)->cpu;
 	cursor->ino = obj->inode.i_ino;
 }
 

@@ -772,8 +772,8 @@ static void run_poll(struct pass *p, const struct chain *chain)
 	int fd = busy_buffer(p, chain->count);
 
 	arm(p);
-	if (ok(p, poll_now(fd, POLLIN), memory_copy))
-		ok(p, poll_now(fd, POLLOUT), memory_copy);
+	if (ok(p, poll_briefly(fd, POLLIN), memory_copy))
+		ok(p, poll_briefly(fd, POLLOUT), memory_copy);
 }
 
 /* Whoever was put to sleep without an error must be woken, whatever else failed. */

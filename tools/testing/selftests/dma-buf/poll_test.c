@@ -679,7 +679,7 @@ TEST_F(poll, superseded_fence_of_closed_timeline)
 
 	ASSERT_LE(0, timeline);
 	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, WRITE));
-	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
+	EXPECT_EQ(0, poll_briefly(self->fd, POLLIN));
 	ASSERT_EQ(0, timeline_import(timeline, 2, self->fd, WRITE));
 	close(timeline);
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
@@ -824,7 +824,7 @@ TEST_F(poll, pending_poll_holds_nothing)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
+	EXPECT_EQ(0, poll_briefly(self->fd, POLLIN | POLLOUT));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
@@ -838,7 +838,7 @@ TEST_F(poll, closed_after_poll)
 	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
-	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
+	EXPECT_EQ(0, poll_briefly(self->fd, POLLIN | POLLOUT));
 	EXPECT_EQ(1, bufinfo_lines(self->ino));
 	close(self->fd);
 	self->fd = -1;
@@ -875,7 +875,7 @@ TEST_F(poll, closed_by_death)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(poll_now(self->fd, POLLIN | POLLOUT));
+		_exit(poll_briefly(self->fd, POLLIN | POLLOUT));
 	close(self->fd);
 	self->fd = -1;
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
@@ -915,7 +915,7 @@ TEST_F(poll, fence_outlives_buffer)
 
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(0, buf_import_sync_file(fd, i % 2 ? READ : WRITE, fence));
-		EXPECT_EQ(0, poll_now(fd, POLLIN | POLLOUT) & POLLOUT);
+		EXPECT_EQ(0, poll_briefly(fd, POLLIN | POLLOUT) & POLLOUT);
 		close(fd);
 	}
 	EXPECT_EQ(0, fence_status(fence, NULL));
@@ -958,7 +958,7 @@ TEST_F(poll, fence_races_with_close)
 		fence = timeline_fence(self->timeline, round);
 		ASSERT_LE(0, fence);
 		ASSERT_EQ(0, buf_import_sync_file(fd, WRITE, fence));
-		EXPECT_EQ(0, poll_now(fd, POLLIN | POLLOUT));
+		EXPECT_EQ(0, poll_briefly(fd, POLLIN | POLLOUT));
 		ASSERT_EQ(0, pthread_create(&thread, NULL, signaller_main, &s));
 		__atomic_store_n(&s.go, true, __ATOMIC_RELEASE);
 		close(fd);
@@ -1011,7 +1011,7 @@ TEST(stuck_fence_keeps_no_memory)
 	need_exporter(_metadata, UDMABUF, fd);
 
 	ASSERT_EQ(0, timeline_import(timeline, 1, fd, WRITE));
-	EXPECT_EQ(0, poll_now(fd, POLLIN | POLLOUT));
+	EXPECT_EQ(0, poll_briefly(fd, POLLIN | POLLOUT));
 	close(fd);
 	EXPECT_EQ(0, udmabuf_memory_pinned(memfd));
 	close(timeline);

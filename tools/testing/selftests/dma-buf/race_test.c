@@ -530,7 +530,7 @@ RACE_F(kind, last_close_and_signal)
 		int fd = mock_create(meeting.mock, variant->kind, getpagesize(), &id);
 
 		meeting.fence = mock_fence(meeting.mock, fd, DMA_BUF_TEST_WRITE, 0);
-		unarmed += poll_now(fd, POLLIN | POLLOUT) != 0;
+		unarmed += poll_briefly(fd, POLLIN | POLLOUT) != 0;
 		__atomic_store_n(&meeting.round, i, __ATOMIC_RELEASE);
 		spin(i % 2 ? i * 89 % MOST_SPINS : 0);
 		close(fd);

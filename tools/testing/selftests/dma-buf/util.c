@@ -635,6 +635,12 @@ int poll_now(int fd, short events)
 	return poll_for(fd, events, 0);
 }
 
+/* As one who waits: what that leaves behind with pending fences is left behind. */
+int poll_briefly(int fd, short events)
+{
+	return poll_for(fd, events, 1);
+}
+
 static void *poller_main(void *arg)
 {
 	struct poller *poller = arg;

@@ -86,6 +86,7 @@ int bufinfo_total(long *objects, long long *bytes);
 /* Polling, here and in another thread */
 int poll_now(int fd, short events);
 int poll_for(int fd, short events, int timeout_ms);
+int poll_briefly(int fd, short events);
 
 struct poller {
 	pthread_t thread;
