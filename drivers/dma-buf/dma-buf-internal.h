@@ -135,11 +135,10 @@ static inline struct dma_buf_object *inode_object(struct inode *inode)
  * dma_buf_never_fenced - has no fence ever been added to a reservation?
  * @resv: reservation
  *
- * So it is with most buffers that only the CPU fills, and there is no list of fences
- * then, which is never taken away once it is there. To see that takes two
- * instructions; the walk over a list that is not there takes seventy. It says as
- * much as any look without the reservation: of a fence that is being added at the
- * same time, nothing.
+ * So it is with most buffers that only the CPU fills. There is no list of fences
+ * then, and no list means no fence: the same that a walk begins with, without the
+ * rest of the walk. It says as much as any look without the reservation: of a fence
+ * that is being added at the same time, nothing.
  *
  * Context: any.
  * Return: true if nobody has to be waited for.

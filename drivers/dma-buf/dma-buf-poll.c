@@ -8,10 +8,10 @@
  *
  * An idle buffer is answered by a look at its fences, without their reservation
  * or any lock of ours (but to queue a poller, once). Only if some are pending, and
- * somebody waits, are callbacks armed, one on each, and the last of them to run wakes the
- * pollers: when the direction is ready, not for each fence on the way. Then each
- * poller looks again, and arms again if work was added meanwhile. Nothing here
- * holds a reference to the buffer: a fence that never signals does not keep it
+ * somebody waits, are callbacks armed, one on each, and the last of them to run
+ * wakes the pollers: when the direction is ready, not for each fence on the way.
+ * Then each poller looks again, and arms again if work was added meanwhile. Nothing
+ * here holds a reference to the buffer: a fence that never signals does not keep it
  * alive.
  *
  * Ready means: whatever was pending when the look began is done. A fence that comes
@@ -390,14 +390,35 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
 	return true;
 }
 
+/*
+ * Is nothing pending? A fence may be done and never say so before it is asked to
+ * signal, and who polls again and again without waiting asks in no other way. To
+ * ask the first that is pending will do: the next one's turn comes when it is done.
+ */
+static bool dma_buf_poll_idle(struct dma_resv *resv, enum dma_resv_usage usage)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	if (dma_buf_never_fenced(resv))
+		return true;
+
+	dma_resv_iter_begin(&cursor, resv, usage);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags))
+			dma_fence_enable_sw_signaling(fence);
+		if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+			break;
+	}
+	dma_resv_iter_end(&cursor);
+	return !fence;
+}
+
 /* Is nothing pending? If not, those who wait will be told when that changes. */
 static bool dma_buf_poll_ready(struct dma_buf_object *obj,
 			       enum dma_buf_poll_dir dir)
 {
-	struct dma_resv *resv = obj->dmabuf.resv;
-
-	if (dma_buf_never_fenced(resv) ||
-	    dma_resv_test_signaled(resv, dma_buf_poll_usage(dir)))
+	if (dma_buf_poll_idle(obj->dmabuf.resv, dma_buf_poll_usage(dir)))
 		return true;
 
 	/*
@@ -476,4 +497,5 @@ void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 			kfree(obj->poll[dir].entries);
 	}
 	kfree(obj->poll);
+	obj->poll = NULL;
 }

@@ -337,6 +337,33 @@ static void test_poll_done_fence(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* Who looks again and again and never waits gets an answer as well. */
+static void test_poll_without_waiting(struct kunit *test)
+{
+	const __poll_t both = EPOLLIN | EPOLLOUT;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *done = test_done_fence(test);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, (__force u32)(vfs_poll(dmabuf->file, NULL) & both),
+			(__force u32)both);
+	dma_fence_put(done);
+
+	done = test_done_fence(test);
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
+	dma_fence_put(done);
+	KUNIT_EXPECT_EQ(test, (__force u32)(vfs_poll(dmabuf->file, NULL) & both), 0U);
+	KUNIT_EXPECT_TRUE(test, test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
+					 &fence->flags));
+	mock_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, (__force u32)(vfs_poll(dmabuf->file, NULL) & both),
+			(__force u32)both);
+	mock_put(mock, dmabuf);
+}
+
 static struct kunit_case dma_buf_poll_test_cases[] = {
 	KUNIT_CASE(test_poll_idle),
 	KUNIT_CASE_PARAM(test_poll_fence, poll_gen_params),
@@ -346,6 +373,7 @@ static struct kunit_case dma_buf_poll_test_cases[] = {
 	KUNIT_CASE(test_poll_replaced_fence),
 	KUNIT_CASE(test_poll_superseded_fence),
 	KUNIT_CASE(test_poll_done_fence),
+	KUNIT_CASE(test_poll_without_waiting),
 	KUNIT_CASE_SLOW(test_poll_race),
 	{}
 };
