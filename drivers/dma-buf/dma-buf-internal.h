@@ -132,7 +132,7 @@ static inline struct dma_buf_object *inode_object(struct inode *inode)
 }
 
 /**
- * dma_buf_never_fenced - has no fence ever been added to a reservation?
+ * dma_buf_never_fenced - is there not even a list of fences in a reservation?
  * @resv: reservation
  *
  * So it is with most buffers that only the CPU fills. There is no list of fences
