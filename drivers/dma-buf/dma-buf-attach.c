@@ -242,13 +242,6 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 		attach->importer_ops = &dma_buf_abandoned_ops;
 }
 
-/* It came again, without mappings. The caller drops the references. */
-static void dma_buf_unabandon(struct dma_buf_attachment_object *obj)
-{
-	if (obj->abandoned_pin)
-		obj->attach.dmabuf->ops->unpin(&obj->attach);
-	obj->abandoned_pin = false;
-}
 
 /*
  * An importer that detaches while it has a mapping would have the exporter's
@@ -268,12 +261,16 @@ static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
 		return false;
 	}
 
-	dma_buf_unabandon(obj);
+	/* It came again, without mappings. The caller drops the references. */
+	if (obj->abandoned_pin) {
+		attach->dmabuf->ops->unpin(attach);
+		obj->abandoned_pin = false;
+	}
 
-	WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
-		  dev_name(attach->dev), obj->pins);
-	while (obj->pins)
-		dma_buf_unpin(attach);
+	if (WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
+		      dev_name(attach->dev), obj->pins))
+		while (obj->pins)
+			dma_buf_unpin(attach);
 
 	if (attach->sgt) {
 		dma_buf_unmap(attach, attach->sgt, attach->dir);
@@ -600,17 +597,22 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 
 	dma_buf_might_lock_resv(dmabuf);
 
-	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 
+	/* Member by member is less work than to clear it all first. */
+	*obj = (struct dma_buf_attachment_object) {
+		.attach = {
+			.dmabuf = dmabuf,
+			.dev = dev,
+			.dir = DMA_NONE,
+			.peer2peer = importer_ops && importer_ops->allow_peer2peer,
+			.importer_ops = importer_ops,
+			.importer_priv = importer_priv,
+		},
+	};
 	attach = &obj->attach;
-	attach->dir = DMA_NONE;
-	attach->dev = dev;
-	attach->dmabuf = dmabuf;
-	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
-	attach->importer_priv = importer_priv;
-	attach->importer_ops = importer_ops;
 
 	if (dmabuf->ops->attach)
 		ret = dmabuf->ops->attach(dmabuf, attach);
