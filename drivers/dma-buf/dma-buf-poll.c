@@ -58,12 +58,13 @@
  * ------------------
  * A poller queues itself on poll_wait, then looks. Let it go to sleep because it
  * relies on what is armed, by itself or by another. After it had queued itself,
- * it saw poll->pending above 0; see dma_buf_poll_awaited() and
- * dma_buf_poll_set(). The last callback takes poll->pending to 0 and wakes in
+ * it saw poll->pending above 0; see dma_buf_poll_awaited(), dma_buf_poll_set() and
+ * dma_buf_poll_relies(). The last callback takes poll->pending to 0 and wakes in
  * one go under poll_wait.lock. If the poller's turn at that lock came first, it is
  * found queued. If the callback's did, the poller sees 0, does not rely on it and
  * arms anew. A poller that is queued from an earlier look already is woken in any
- * case.
+ * case. So it is where poll->pending goes back to 0 because no callback could be
+ * added any more, which dma_buf_poll_relies() may have seen above 0.
  *
  * No poller starves another
  * -------------------------
@@ -86,10 +87,8 @@
 
 #include "dma-buf-internal.h"
 
-static const __poll_t dma_buf_poll_events[DMA_BUF_POLL_DIRS] = {
-	[DMA_BUF_POLL_IN]	= EPOLLIN | EPOLLRDNORM,
-	[DMA_BUF_POLL_OUT]	= EPOLLOUT | EPOLLWRNORM,
-};
+#define DMA_BUF_POLL_IN_EVENTS	(EPOLLIN | EPOLLRDNORM)
+#define DMA_BUF_POLL_OUT_EVENTS	(EPOLLOUT | EPOLLWRNORM)
 
 static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 {
@@ -146,7 +145,7 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 
 	for (i = 0; i < poll->count; i++) {
 		struct dma_buf_poll_entry *entry = &poll->entries[i];
-		struct dma_fence *fence;
+		struct dma_fence *fence, *held;
 
 		scoped_guard(rcu) {
 			fence = dma_buf_poll_armed(obj, entry);
@@ -155,9 +154,13 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 		}
 		dma_fence_put(fence);
 
-		/* What the callback would have dropped, or has left. */
-		dma_fence_put(entry->fence);
-		entry->fence = NULL;
+		/*
+		 * What the callback would have dropped, or has left. Not while
+		 * dma_buf_poll_relies() can still take another for it.
+		 */
+		held = entry->fence;
+		WRITE_ONCE(entry->fence, NULL);
+		dma_fence_put(held);
 	}
 	poll->count = 0;
 	return removed;
@@ -229,11 +232,11 @@ static void dma_buf_poll_add(struct dma_buf_poll *poll,
 
 	/* First, as the callback may run before its adding returns. */
 	entry->poll = poll;
-	entry->fence = fence;
+	WRITE_ONCE(entry->fence, fence);
 	entry->fired = false;
 	ret = dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fire);
 	if (ret) {
-		entry->fence = NULL;
+		WRITE_ONCE(entry->fence, NULL);
 		dma_fence_put(fence);
 		atomic_dec(&poll->pending);
 	}
@@ -272,6 +275,12 @@ dma_buf_poll_set(struct dma_buf_object *obj, enum dma_buf_poll_dir dir,
 		dma_buf_poll_add(poll, &entries[i], fences[i]);
 
 	*armed = atomic_read(&poll->pending);
+	/*
+	 * A fence that was done before its callback was on never calls it, and
+	 * somebody may have relied on that: dma_buf_poll_relies().
+	 */
+	if (!*armed)
+		*replaced = true;
 	return old;
 }
 
@@ -374,8 +383,8 @@ static void dma_buf_poll_prepare(struct dma_buf_object *obj)
  * See to it that poll_wait is woken when what is pending is done. Returns false
  * if nothing is pending any more.
  */
-static bool dma_buf_poll_arm(struct dma_buf_object *obj,
-			     enum dma_buf_poll_dir dir)
+static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
+				      enum dma_buf_poll_dir dir)
 {
 	bool armed;
 
@@ -391,44 +400,66 @@ static bool dma_buf_poll_arm(struct dma_buf_object *obj,
 }
 
 /*
- * Is nothing pending? A fence may be done and never say so before it is asked to
- * signal, and who polls again and again without waiting asks in no other way. To
- * ask the first that is pending will do: the next one's turn comes when it is done.
+ * Is a wake-up to come when this one fence is done, and nothing else needed for it?
+ * The usual case of who looks again, without the lock: @fence, which the caller has
+ * just seen pending in the reservation, is the only one that is armed, or is just
+ * about to be. A caller that wants to wait is queued. So he is woken by whatever
+ * becomes of what is seen here: the callback runs, or dma_buf_poll_set() takes it
+ * off, or finds that it came too late to put it on.
  */
-static bool dma_buf_poll_idle(struct dma_resv *resv, enum dma_resv_usage usage)
+static bool dma_buf_poll_relies(struct dma_buf_object *obj,
+				enum dma_buf_poll_dir dir,
+				struct dma_fence *fence)
+{
+	/* Pairs with dma_buf_poll_prepare(). */
+	struct dma_buf_poll *poll = smp_load_acquire(&obj->poll);
+
+	return poll && READ_ONCE(poll[dir].single.fence) == fence &&
+	       atomic_read(&poll[dir].pending);
+}
+
+/*
+ * Is nothing pending, in a reservation that has a list of fences? If something is,
+ * those who wait will be told when that changes.
+ *
+ * A fence may be done and never say so before it is asked to signal, and who polls
+ * again and again without waiting asks in no other way. To ask the first that is
+ * pending will do: the next one's turn comes when it is done.
+ */
+static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
+				       enum dma_buf_poll_dir dir)
 {
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
+	bool armed;
 
-	if (dma_buf_never_fenced(resv))
-		return true;
-
-	dma_resv_iter_begin(&cursor, resv, usage);
+	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags))
 			dma_fence_enable_sw_signaling(fence);
 		if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 			break;
 	}
+	armed = fence && dma_buf_poll_relies(obj, dir, fence);
 	dma_resv_iter_end(&cursor);
-	return !fence;
-}
 
-/* Is nothing pending? If not, those who wait will be told when that changes. */
-static bool dma_buf_poll_ready(struct dma_buf_object *obj,
-			       enum dma_buf_poll_dir dir)
-{
-	if (dma_buf_poll_idle(obj->dmabuf.resv, dma_buf_poll_usage(dir)))
+	if (!fence)
 		return true;
 
 	/*
 	 * A poll() that does not wait, and nobody else does. The caller sees what
 	 * it has queued itself, and whoever comes now looks for himself.
 	 */
-	if (!waitqueue_active(&obj->poll_wait))
+	if (armed || !waitqueue_active(&obj->poll_wait))
 		return false;
 
 	return !dma_buf_poll_arm(obj, dir);
+}
+
+static bool dma_buf_poll_ready(struct dma_buf_object *obj,
+			       enum dma_buf_poll_dir dir)
+{
+	return dma_buf_never_fenced(obj->dmabuf.resv) || dma_buf_poll_look(obj, dir);
 }
 
 /**
@@ -444,30 +475,25 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 	struct dma_buf *dmabuf = file->private_data;
 	struct dma_buf_object *obj = to_object(dmabuf);
 	__poll_t asked = poll_requested_events(table);
-	__poll_t ready = 0;
-	int dir;
 
 	/* Before the look at the fences, whatever it shows: epoll comes just once. */
 	poll_wait(file, &obj->poll_wait, table);
 
 	/* A write waits for all that a read waits for, so OUT answers IN as well. */
-	for (dir = DMA_BUF_POLL_OUT; dir >= DMA_BUF_POLL_IN && !ready; dir--) {
-		if (!(asked & dma_buf_poll_events[dir]))
-			continue;
+	if ((asked & DMA_BUF_POLL_OUT_EVENTS) &&
+	    dma_buf_poll_ready(obj, DMA_BUF_POLL_OUT))
+		return asked & (DMA_BUF_POLL_OUT_EVENTS | DMA_BUF_POLL_IN_EVENTS);
 
-		if (dma_buf_poll_ready(obj, dir)) {
-			ready = dma_buf_poll_events[DMA_BUF_POLL_IN];
-			if (dir == DMA_BUF_POLL_OUT)
-				ready |= dma_buf_poll_events[DMA_BUF_POLL_OUT];
-		}
-	}
+	if ((asked & DMA_BUF_POLL_IN_EVENTS) &&
+	    dma_buf_poll_ready(obj, DMA_BUF_POLL_IN))
+		return asked & DMA_BUF_POLL_IN_EVENTS;
 
-	return asked & ready;
+	return 0;
 }
 
 /**
- * dma_buf_poll_init - ready a new object for pollers
- * @obj: object
+ * dma_buf_poll_init - ready an object for pollers
+ * @obj: memory of an object; dma_buf_poll_shutdown() brings it back to this
  */
 void dma_buf_poll_init(struct dma_buf_object *obj)
 {

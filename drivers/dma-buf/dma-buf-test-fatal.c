@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/path.h>
 
+#include "dma-buf-internal.h"
 #include "dma-buf-test.h"
 
 /*
@@ -402,6 +403,94 @@ static void test_poll_release_race(struct kunit *test)
 	mock_fence_loose_wait(test);
 }
 
+struct test_adder {
+	struct dma_buf *dmabuf;
+	struct mock_poller *poller;
+	struct completion begun;
+	struct completion done;
+	bool go;
+};
+
+static int test_adder_thread(void *data)
+{
+	struct test_adder *adder = data;
+
+	complete(&adder->begun);
+	while (!smp_load_acquire(&adder->go))
+		cpu_relax();
+	mock_poll(adder->poller, adder->dmabuf);
+	/* Not into the module any more: it may be gone. */
+	kthread_complete_and_exit(&adder->done, 0);
+}
+
+/* Does somebody who waits to read mean to be told by this fence? */
+static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
+{
+	struct dma_buf_poll *poll = smp_load_acquire(&to_object(dmabuf)->poll);
+
+	return poll && READ_ONCE(poll[DMA_BUF_POLL_IN].single.fence) == fence;
+}
+
+/*
+ * One poller is about to put its callback on a fence, which is done before it comes
+ * to that. Another has seen the first one's intention, and must not wait for good.
+ * There: polling takes a lock that sleeps, which hangs here.
+ */
+static void test_poll_never_added(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct test_adder adder = { };
+	struct task_struct *task;
+	unsigned long flags, tries;
+	__poll_t seen = EV_IN;
+	bool adding = false;
+	unsigned int cpu;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two processors");
+
+	adder.dmabuf = mock_export(mock);
+	adder.poller = mock_poller_create(test, EV_IN);
+	init_completion(&adder.begun);
+	init_completion(&adder.done);
+	mock_add_fence(adder.dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	/* So that only the adding of a callback asks for the fence's lock */
+	dma_fence_enable_sw_signaling(fence);
+	/* Both have to run at the same time. */
+	cpu = cpumask_first(cpu_online_mask);
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	task = kthread_create(test_adder_thread, &adder, "dma-buf-adder");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	kthread_bind(task, cpumask_next(cpu, cpu_online_mask));
+	wake_up_process(task);
+	wait_for_completion(&adder.begun);
+
+	spin_lock_irqsave(fence->lock, flags);
+	smp_store_release(&adder.go, true);
+	/* The other processor may be slow. */
+	for (tries = 0; tries < 1000000 && !adding; tries++) {
+		adding = test_is_armed(adder.dmabuf, fence);
+		udelay(1);
+	}
+	if (adding)
+		seen = mock_poll(poller, adder.dmabuf);
+	dma_fence_signal_locked(fence);
+	spin_unlock_irqrestore(fence->lock, flags);
+
+	wait_for_completion(&adder.done);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	KUNIT_EXPECT_TRUE(test, adding);
+	/* Not ready yet, so it has to be woken. */
+	KUNIT_EXPECT_EQ(test, (__force int)seen, 0);
+	KUNIT_EXPECT_GE(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, adder.dmabuf, EV_IN);
+	mock_poller_leave(adder.poller);
+	mock_poller_leave(poller);
+	mock_put(mock, adder.dmabuf);
+}
+
 static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_release_forgotten_attachment),
 	KUNIT_CASE(test_unmap_wrong),
@@ -417,6 +506,7 @@ static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_poll_armed_release),
 	KUNIT_CASE(test_poll_last_reference),
 	KUNIT_CASE(test_poll_release_race),
+	KUNIT_CASE(test_poll_never_added),
 	{}
 };
 
