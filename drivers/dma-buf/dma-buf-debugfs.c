@@ -21,7 +21,7 @@
 
 /**
  * struct dma_buf_bufinfo - state of one open bufinfo
- * @cursor: behind the last buffer that was shown
+ * @cursor: before the buffer that is shown, or is to be shown next
  * @objects: buffers shown so far
  * @bytes: their sizes
  *
@@ -132,14 +132,14 @@ static int dma_buf_bufinfo_show(struct seq_file *m, void *record)
 /*
  * seq_file shows a record again that did not fit, and starts over for a reader
  * who seeks. Each goes through start() at the place of the last next(), so the
- * totals are counted there.
+ * cursor is moved and the totals are counted there.
  */
 static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 {
 	struct dma_buf_bufinfo *info = m->private;
 
 	if (!*pos) {
-		dma_buf_cursor_init(&info->cursor);
+		dma_buf_cursor_first(&info->cursor);
 		info->objects = 0;
 		info->bytes = 0;
 		return SEQ_START_TOKEN;
@@ -149,7 +149,7 @@ static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 	if (info->objects < 0)
 		return NULL;
 
-	return dma_buf_cursor_next(&info->cursor) ?: DMA_BUF_TOTALS_TOKEN;
+	return dma_buf_cursor_get(&info->cursor) ?: DMA_BUF_TOTALS_TOKEN;
 }
 
 static void *dma_buf_bufinfo_next(struct seq_file *m, void *record, loff_t *pos)
@@ -164,12 +164,13 @@ static void *dma_buf_bufinfo_next(struct seq_file *m, void *record, loff_t *pos)
 	}
 
 	if (record == SEQ_START_TOKEN)
-		return dma_buf_iter_begin() ?: DMA_BUF_TOTALS_TOKEN;
+		return dma_buf_cursor_get(&info->cursor) ?: DMA_BUF_TOTALS_TOKEN;
 
 	info->objects++;
 	info->bytes += dmabuf->size;
-	dma_buf_cursor_set(&info->cursor, dmabuf);
-	return dma_buf_iter_next(dmabuf) ?: DMA_BUF_TOTALS_TOKEN;
+	record = dma_buf_cursor_pass(&info->cursor, dmabuf);
+	dma_buf_put(dmabuf);
+	return record ?: DMA_BUF_TOTALS_TOKEN;
 }
 
 static void dma_buf_bufinfo_stop(struct seq_file *m, void *record)
@@ -188,8 +189,23 @@ static const struct seq_operations dma_buf_bufinfo_sops = {
 
 static int dma_buf_bufinfo_open(struct inode *inode, struct file *file)
 {
-	return seq_open_private(file, &dma_buf_bufinfo_sops,
-				sizeof(struct dma_buf_bufinfo));
+	struct dma_buf_bufinfo *info;
+
+	info = __seq_open_private(file, &dma_buf_bufinfo_sops, sizeof(*info));
+	if (!info)
+		return -ENOMEM;
+
+	dma_buf_cursor_init(&info->cursor);
+	return 0;
+}
+
+static int dma_buf_bufinfo_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *m = file->private_data;
+	struct dma_buf_bufinfo *info = m->private;
+
+	dma_buf_cursor_end(&info->cursor);
+	return seq_release_private(inode, file);
 }
 
 static const struct file_operations dma_buf_bufinfo_fops = {
@@ -197,7 +213,7 @@ static const struct file_operations dma_buf_bufinfo_fops = {
 	.open		= dma_buf_bufinfo_open,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
-	.release	= seq_release_private,
+	.release	= dma_buf_bufinfo_release,
 };
 
 /**

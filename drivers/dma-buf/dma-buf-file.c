@@ -6,13 +6,18 @@
  * sees, for the number that identifies the buffer, for the address space that
  * drivers zap their maps from. So the buffer's private object is allocated
  * around the inode, from a slab cache of a pseudo file system. One allocation
- * serves both, and as the VFS frees inodes after an RCU grace period, whoever
- * finds a buffer under RCU can look at all of the object.
+ * serves both.
+ *
+ * The memory is free for the next buffer as soon as the inode is done with, not a
+ * grace period later: the VFS asks for that delay only where an inode can have had
+ * a path name, and the registry's walkers need none. But it stays a buffer's
+ * memory for a grace period (SLAB_TYPESAFE_BY_RCU), for those who go on under RCU
+ * with what they had of a buffer, such as the fences of its embedded reservation.
  *
  * The VFS allocates through dma_buf_alloc_inode() also what never becomes a
  * buffer: the root inode, an inode whose initialisation fails, an inode that
- * gets no file. They all end in dma_buf_free_inode(), which therefore relies on
- * nothing but what dma_buf_alloc_inode() sets.
+ * gets no file. They all end in dma_buf_destroy_inode(), which therefore relies on
+ * nothing but what dma_buf_init_once() set.
  *
  * The inode has no i_fop: opening it anew through /proc/PID/fd fails, as a
  * second file would not be the buffer.
@@ -236,10 +241,19 @@ const struct file_operations dma_buf_fops = {
 
 /* File system */
 
+/*
+ * What every buffer begins with and is left with when it is freed; most memory is
+ * used again and again. dma_buf_object_init() and dma_resv_init() do the rest.
+ */
 static void dma_buf_init_once(void *mem)
 {
 	struct dma_buf_object *obj = mem;
 
+	INIT_LIST_HEAD(&obj->dmabuf.attachments);
+	spin_lock_init(&obj->dmabuf.name_lock);
+	obj->dmabuf.name = NULL;
+	obj->vmaps = 0;
+	dma_buf_poll_init(obj);
 	inode_init_once(&obj->inode);
 }
 
@@ -248,16 +262,10 @@ static struct inode *dma_buf_alloc_inode(struct super_block *sb)
 	struct dma_buf_object *obj;
 
 	obj = alloc_inode_sb(sb, dma_buf_cache, GFP_KERNEL);
-	if (!obj)
-		return NULL;
-
-	/* All that freeing looks at; dma_buf_object_create() does the rest. */
-	obj->dmabuf.name = NULL;
-	return &obj->inode;
+	return obj ? &obj->inode : NULL;
 }
 
-/* RCU callback context. */
-static void dma_buf_free_inode(struct inode *inode)
+static void dma_buf_destroy_inode(struct inode *inode)
 {
 	struct dma_buf_object *obj = inode_object(inode);
 
@@ -265,15 +273,19 @@ static void dma_buf_free_inode(struct inode *inode)
 	 * The name lives this long because the path of a released buffer can be
 	 * asked for as long as there is a dentry.
 	 */
-	if (obj->dmabuf.name)
+	if (obj->dmabuf.name) {
 		kfree(container_of(obj->dmabuf.name, struct dma_buf_name,
 				   text[0]));
+		obj->dmabuf.name = NULL;
+	}
 	kmem_cache_free(dma_buf_cache, obj);
 }
 
 static const struct super_operations dma_buf_super_ops = {
 	.alloc_inode	= dma_buf_alloc_inode,
-	.free_inode	= dma_buf_free_inode,
+	/* No page is ever in the inode's own cache: there is none to truncate. */
+	.evict_inode	= clear_inode,
+	.destroy_inode	= dma_buf_destroy_inode,
 	.statfs		= simple_statfs,
 };
 
@@ -314,16 +326,11 @@ static void dma_buf_object_init(struct dma_buf_object *obj,
 	struct dma_buf *dmabuf = &obj->dmabuf;
 
 	dmabuf->size = info->size;
-	INIT_LIST_HEAD(&dmabuf->attachments);
 	dmabuf->ops = info->ops;
 	dmabuf->exp_name = info->exp_name;
-	spin_lock_init(&dmabuf->name_lock);
 	dmabuf->owner = info->owner;
 	dmabuf->priv = info->priv;
 	dmabuf->resv = info->resv ?: &obj->embedded_resv;
-
-	obj->vmaps = 0;
-	dma_buf_poll_init(obj);
 
 	obj->inode.i_size = info->size;
 	inode_set_bytes(&obj->inode, info->size);
@@ -379,7 +386,8 @@ static int __init dma_buf_init(void)
 	/* Buffers are made at the wish of user space: charge their makers. */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  sizeof(struct dma_buf_object), 0,
-					  SLAB_ACCOUNT, dma_buf_init_once);
+					  SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU,
+					  dma_buf_init_once);
 	if (!dma_buf_cache) {
 		dma_buf_mnt = ERR_PTR(-ENOMEM);
 		return -ENOMEM;

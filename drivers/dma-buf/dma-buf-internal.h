@@ -93,7 +93,7 @@ struct dma_buf_name {
  * struct dma_buf_object - all that a buffer is
  * @dmabuf: the part that drivers see
  * @shard_link: link in the registry shard that inode.i_private points to, guarded
- *	by its lock, walked under RCU
+ *	by its lock
  * @vmaps: users of @vmap, guarded by dma_buf.resv
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
  * @lock: serialises arming and disarming of @poll; taken, inside the
@@ -156,8 +156,7 @@ static inline bool dma_buf_never_fenced(struct dma_resv *resv)
  */
 static inline bool is_dma_buf_file(struct file *file)
 {
-	/* A walker may ask this of a file that somebody is setting up. */
-	return READ_ONCE(file->f_op) == &dma_buf_fops;
+	return file->f_op == &dma_buf_fops;
 }
 
 /*
@@ -186,21 +185,26 @@ void dma_buf_destroy(struct dma_buf_object *obj);
 void dma_buf_registry_init(void);
 void dma_buf_registry_add(struct dma_buf_object *obj);
 void dma_buf_registry_del(struct dma_buf_object *obj);
-struct dma_buf *dma_buf_registry_next(struct dma_buf *dmabuf);
 
 /**
  * struct dma_buf_cursor - a place in the registry that needs no reference
- * @cpu: shard
- * @ino: the walk goes on behind the buffer of this number
+ * @shard: where it is, NULL for nowhere; the owner's
+ * @pos: the next buffer's dma_buf_object.shard_link, NULL at the end of the shard;
+ *	guarded by the shard's lock
+ * @parked: link in the shard, guarded by its lock
  */
 struct dma_buf_cursor {
-	int cpu;
-	unsigned long ino;
+	struct dma_buf_shard *shard;
+	struct hlist_node *pos;
+	struct list_head parked;
 };
 
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor);
-void dma_buf_cursor_set(struct dma_buf_cursor *cursor, struct dma_buf *dmabuf);
-struct dma_buf *dma_buf_cursor_next(const struct dma_buf_cursor *cursor);
+void dma_buf_cursor_end(struct dma_buf_cursor *cursor);
+void dma_buf_cursor_first(struct dma_buf_cursor *cursor);
+struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor);
+struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
+				    struct dma_buf *dmabuf);
 
 /* dma-buf-poll.c */
 __poll_t dma_buf_poll(struct file *file, poll_table *table);

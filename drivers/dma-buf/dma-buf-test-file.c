@@ -785,6 +785,51 @@ static void test_bufinfo_closed(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, " objects, "));
 }
 
+/* Between two reads, the buffers go that were to be shown next. */
+static void test_bufinfo_closed_ahead(struct kunit *test)
+{
+	enum { COUNT = 5, FIRST = COUNT - 1, LAST = 0 };
+	struct mock_exporter *mock[COUNT];
+	struct dma_buf *dmabuf[COUNT];
+	char __user *memory = test_user_memory(test, 64);
+	struct file *file;
+	loff_t pos = 0;
+	ssize_t got;
+	char *text;
+	int i;
+
+	text = kunit_kzalloc(test, BUFINFO_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	file = test_debugfs_open("dma_buf/bufinfo", O_RDONLY);
+	if (IS_ERR(file))
+		kunit_skip(test, "no bufinfo");
+
+	/* One CPU's are shown newest first. */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	do {
+		got = test_read_on(file, memory, 16, text, &pos);
+	} while (got > 0 && pos < BUFINFO_SIZE - 64 &&
+		 !test_bufinfo_line(test, text, dmabuf[FIRST], "<none>"));
+
+	/* The next, where the reader is to go on, and those behind it */
+	for (i = FIRST - 1; i > LAST; i--)
+		mock_put(mock[i], dmabuf[i]);
+	while (got > 0 && pos < BUFINFO_SIZE - 64)
+		got = test_read_on(file, memory, 16, text, &pos);
+	fput(file);
+	KUNIT_EXPECT_EQ(test, got, 0);
+	KUNIT_EXPECT_NOT_NULL(test, test_bufinfo_line(test, text, dmabuf[LAST],
+						      "<none>"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, " objects, "));
+	mock_put(mock[FIRST], dmabuf[FIRST]);
+	mock_put(mock[LAST], dmabuf[LAST]);
+}
+
 static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
 	KUNIT_CASE(test_sync_waits),
@@ -804,6 +849,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_bufinfo_pieces),
 	KUNIT_CASE(test_bufinfo_long),
 	KUNIT_CASE(test_bufinfo_closed),
+	KUNIT_CASE(test_bufinfo_closed_ahead),
 	{}
 };
 

@@ -235,6 +235,37 @@ static void test_iter_dying(struct kunit *test)
 	}
 }
 
+/* A walk finds its way past very many that die at the same time. */
+static void test_iter_many_dying(struct kunit *test)
+{
+	enum { COUNT = 200 };
+	struct mock_exporter **mock;
+	struct dma_buf **dmabuf, *found;
+	unsigned int seen = 0;
+	int i;
+
+	mock = kunit_kcalloc(test, COUNT, sizeof(*mock), GFP_KERNEL);
+	dmabuf = kunit_kcalloc(test, COUNT, sizeof(*dmabuf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	KUNIT_ASSERT_NOT_NULL(test, dmabuf);
+
+	/* On the list of one CPU, the one that lives behind all others */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	for (i = 0; i < COUNT; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	for (i = 1; i < COUNT; i++)
+		dma_buf_put(dmabuf[i]);
+	for (found = dma_buf_iter_begin(); found; found = dma_buf_iter_next(found))
+		seen += found == dmabuf[0];
+	KUNIT_EXPECT_EQ(test, seen, 1U);
+	for (i = 1; i < COUNT; i++)
+		mock_wait_released(mock[i]);
+	mock_put(mock[0], dmabuf[0]);
+}
+
 /* A walk asks for no reservation, so it is fine to hold one. */
 static void test_iter_under_resv(struct kunit *test)
 {
@@ -420,6 +451,7 @@ static struct kunit_case dma_buf_mainline_test_cases[] = {
 	KUNIT_CASE(test_iter_null),
 	KUNIT_CASE(test_iter_holds),
 	KUNIT_CASE(test_iter_dying),
+	KUNIT_CASE(test_iter_many_dying),
 	KUNIT_CASE(test_iter_under_resv),
 	KUNIT_CASE_SLOW(test_iter_concurrent),
 	{}

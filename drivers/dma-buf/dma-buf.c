@@ -77,13 +77,20 @@ void dma_buf_destroy(struct dma_buf_object *obj)
 		ihold(&obj->inode);
 	} else {
 		dmabuf->ops->release(dmabuf);
-		if (dmabuf->resv == &obj->embedded_resv)
+		if (dmabuf->resv == &obj->embedded_resv) {
 			dma_resv_fini(dmabuf->resv);
+			/* A walk under RCU that starts over must find an end. */
+			RCU_INIT_POINTER(dmabuf->resv->fences, NULL);
+		}
 		module_put(owner);
 	}
 
-	/* The registry's walkers rely on it: no recycled file points here. */
-	dmabuf->file->private_data = NULL;
+	/*
+	 * The next buffer in this memory sees it as it was left here. Whoever drops
+	 * the dentry frees it, which may be somebody else, after a lockref_put().
+	 * Pairs with what his last reference depends on.
+	 */
+	smp_wmb();
 }
 
 /**
