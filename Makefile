@@ -16,6 +16,8 @@ help:
 	@echo '                  kernels that watch'
 	@echo 'make bench        what operations on buffers cost, in instructions, on the stock'
 	@echo '                  core and on ours; picture in build/bench/results.png'
+	@echo 'make bench-scale  what several processors get done with buffers at the same time,'
+	@echo '                  and which locks they wait for, on both cores'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
 	@echo 'make users        compile every driver that uses dma-buf with our header and'
 	@echo '                  the stock one, and compare the warnings'
@@ -33,11 +35,11 @@ help:
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run bench check check-race compare coverage lint mutate stress users v4l2-expect:
+run bench bench-scale check check-race compare coverage lint mutate stress users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run bench check check-race compare coverage lint mutate stress users v4l2-expect clean
+.PHONY: help run bench bench-scale check check-race compare coverage lint mutate stress users v4l2-expect clean

@@ -9,7 +9,9 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -28,6 +30,8 @@
 
 /* A million are more than the machines that this is for have memory for. */
 #define BENCH_HOLD_MAX	1000000
+/* A reservation that is held for longer is a mistake. */
+#define BENCH_OCCUPY_MS_MAX	60000
 
 struct bench {
 	struct mutex lock;	/* held buffers */
@@ -336,6 +340,26 @@ static long bench_ioctl_hold(struct bench *bench, void __user *arg)
 	return copy_to_user(arg, &hold, sizeof(hold)) ? -EFAULT : 0;
 }
 
+static long bench_ioctl_occupy(void __user *arg)
+{
+	struct dma_buf_bench_occupy occupy;
+	struct dma_buf *dmabuf;
+
+	if (copy_from_user(&occupy, arg, sizeof(occupy)))
+		return -EFAULT;
+	if (occupy.ms > BENCH_OCCUPY_MS_MAX)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(occupy.fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	dma_resv_lock(dmabuf->resv, NULL);
+	msleep_interruptible(occupy.ms);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_put(dmabuf);
+	return 0;
+}
+
 static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
@@ -349,6 +373,8 @@ static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return bench_ioctl_run(uarg);
 	case DMA_BUF_BENCH_HOLD:
 		return bench_ioctl_hold(file->private_data, uarg);
+	case DMA_BUF_BENCH_OCCUPY:
+		return bench_ioctl_occupy(uarg);
 	default:
 		return -ENOTTY;
 	}

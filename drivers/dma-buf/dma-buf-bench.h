@@ -50,11 +50,23 @@ struct dma_buf_bench_hold {
 	__s64 slab_bytes;
 };
 
+/**
+ * struct dma_buf_bench_occupy - keep a buffer's reservation locked
+ * @fd: descriptor of the buffer
+ * @ms: for how long, in milliseconds, or until a signal comes; at most 60000
+ */
+struct dma_buf_bench_occupy {
+	__s32 fd;
+	__u32 ms;
+};
+
 /* Nothing: what an ioctl costs by itself */
 #define DMA_BUF_BENCH_NOP	_IO(DMA_BUF_BENCH_BASE, 0)
 /* Returns the descriptor of a new buffer of one page. */
 #define DMA_BUF_BENCH_EXPORT	_IO(DMA_BUF_BENCH_BASE, 1)
 #define DMA_BUF_BENCH_RUN	_IOWR(DMA_BUF_BENCH_BASE, 2, struct dma_buf_bench_run)
 #define DMA_BUF_BENCH_HOLD	_IOWR(DMA_BUF_BENCH_BASE, 3, struct dma_buf_bench_hold)
+/* Returns when the reservation is free again. */
+#define DMA_BUF_BENCH_OCCUPY	_IOW(DMA_BUF_BENCH_BASE, 4, struct dma_buf_bench_occupy)
 
 #endif

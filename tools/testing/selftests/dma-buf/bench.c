@@ -5,6 +5,7 @@
  *   bench [ROW...]	how long one operation takes, row by row: the median of several
  *			batches in nanoseconds. In a virtual machine whose clock counts
  *			instructions, one each, that is how many instructions it takes.
+ *   bench -r N ROW	N operations, no warm-up and no measuring: for a profiler
  *
  * Needs the module dma-buf-bench, the system heap and sw_sync. Prints one line for
  * each row: "row", name, unit, median, least, most, divided by tabs.
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -196,7 +198,8 @@ enum { IDLE, SIGNALED, ARMED };
 static long long poll_buffer(unsigned int rounds, unsigned int arg)
 {
 	struct pollfd pfd = { .events = arg >> 16 };
-	int fence = arg & 0xffff, timeline = -1, err = 0, ready;
+	int fence = arg & 0xffff, timeline = -1, waiter = -1, err = 0, ready;
+	struct epoll_event event = { .events = pfd.events };
 	long long took = -EIO;
 
 	pfd.fd = make();
@@ -209,6 +212,11 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		if (!err && fence == SIGNALED)
 			err = timeline_inc(timeline, 1);
 	}
+	/* What is armed is so for somebody who waits: an epoll does for good. */
+	if (fence == ARMED && !err) {
+		waiter = epoll_create1(EPOLL_CLOEXEC);
+		err = epoll_ctl(waiter, EPOLL_CTL_ADD, pfd.fd, &event) ? -errno : 0;
+	}
 
 	ready = fence != ARMED;
 	if (err)
@@ -218,6 +226,8 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 	/* So that the fence signals while somebody has it */
 	if (fence == ARMED && !err)
 		timeline_inc(timeline, 1);
+	if (waiter >= 0)
+		close(waiter);
 	close(pfd.fd);
 	if (timeline >= 0)
 		close(timeline);
@@ -395,18 +405,38 @@ static int open_device(const char *path)
 	return fd;
 }
 
+static int run(const struct row *row, unsigned int rounds)
+{
+	long long took;
+
+	errno = 0;
+	took = row->batch(rounds, row->arg);
+	if (took < 0)
+		fprintf(stderr, "bench: %s: %s\n", row->name, strerror(-took));
+	return took < 0 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	int i, failed = 0, measured = 0;
+	int i, failed = 0, measured = 0, rounds = 0;
 
+	argv++;
+	if (*argv && !strcmp(*argv, "-r")) {
+		rounds = argc > 2 ? atoi(argv[1]) : 0;
+		if (rounds <= 0 || argc != 4) {
+			fprintf(stderr, "usage: bench [ROW...]\n       bench -r N ROW\n");
+			return 2;
+		}
+		argv += 2;
+	}
 	bench = open_device(DMA_BUF_BENCH_DEVICE);
 	heap = open_device("/dev/dma_heap/system");
 
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		if (!wanted(&rows[i], argv + 1))
+		if (!wanted(&rows[i], argv))
 			continue;
 		measured++;
-		failed += measure(&rows[i]) < 0;
+		failed += (rounds ? run(&rows[i], rounds) : measure(&rows[i])) < 0;
 	}
 	if (!measured) {
 		fprintf(stderr, "bench: no row of that name; rows are:\n");
