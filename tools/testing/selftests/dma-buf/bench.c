@@ -346,7 +346,7 @@ static const struct row rows[] = {
 	{ "export_sync_file", "instructions", export_sync_file, 5000 },
 	{ "import_sync_file", "instructions", import_sync_file, 20000 },
 	{ "llseek_end", "instructions", llseek_end, 20000 },
-	{ "set_name", "instructions", set_name, 10000 },
+	{ "set_name", "instructions", set_name, 50000 },
 	{ "mmap_munmap", "instructions", mmap_munmap, 5000 },
 	{ "fdinfo", "instructions", read_fdinfo, 5000 },
 	{ "bufinfo_per_buffer", "instructions", read_bufinfo, 5000 },
