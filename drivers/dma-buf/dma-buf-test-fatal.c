@@ -416,6 +416,7 @@ static int test_adder_thread(void *data)
 	struct test_adder *adder = data;
 
 	complete(&adder->begun);
+	/* Pairs with the store of test_poll_never_added(). */
 	while (!smp_load_acquire(&adder->go))
 		cpu_relax();
 	mock_poll(adder->poller, adder->dmabuf);
@@ -426,6 +427,7 @@ static int test_adder_thread(void *data)
 /* Does somebody who waits to read mean to be told by this fence? */
 static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
 {
+	/* Pairs with dma_buf_poll_prepare(). */
 	struct dma_buf_poll *poll = smp_load_acquire(&to_object(dmabuf)->poll);
 
 	return poll && READ_ONCE(poll[DMA_BUF_POLL_IN].single.fence) == fence;
@@ -468,6 +470,7 @@ static void test_poll_never_added(struct kunit *test)
 	wait_for_completion(&adder.begun);
 
 	spin_lock_irqsave(fence->lock, flags);
+	/* With the lock held; pairs with the load of test_adder_thread(). */
 	smp_store_release(&adder.go, true);
 	/* The other processor may be slow. */
 	for (tries = 0; tries < 1000000 && !adding; tries++) {
