@@ -242,7 +242,6 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 		attach->importer_ops = &dma_buf_abandoned_ops;
 }
 
-
 /*
  * An importer that detaches while it has a mapping would have the exporter's
  * unmap hook run on an attachment that is gone. It is left attached, until it

@@ -67,7 +67,7 @@ struct worker {
 	int cpu;
 	int err;
 	unsigned long done;
-} __attribute__((aligned(64)));
+};
 
 static int allocate(void)
 {
@@ -233,7 +233,7 @@ static bool wanted(const struct row *row, char **names)
 	return false;
 }
 
-static int scale(char **names)
+static int run_rows(char **names)
 {
 	static double rates[ROWS][MAX_THREADS + 1][SLICES];
 	int i, s, threads, cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -324,7 +324,7 @@ static int write_text(const char *path, const char *text)
 	return err;
 }
 
-static int locks(unsigned int seconds)
+static int run_locks(unsigned int seconds)
 {
 	long done, core, all;
 	double took;
@@ -370,7 +370,7 @@ static void *read_once(void *arg)
 	return NULL;
 }
 
-static int stall(void)
+static int run_stall(void)
 {
 	double longest = 0, reader_ms = 0;
 	pthread_t holder, reader;
@@ -428,13 +428,13 @@ int main(int argc, char **argv)
 	heap = open_device("/dev/dma_heap/system");
 
 	if (argc == 3 && !strcmp(argv[1], "-l") && atoi(argv[2]) > 0)
-		return locks(atoi(argv[2]));
+		return run_locks(atoi(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "-s"))
-		return stall();
+		return run_stall();
 	if (argc > 1 && argv[1][0] == '-') {
 		fprintf(stderr, "usage: bench-scale [ROW...]\n"
 			"       bench-scale -l SECONDS\n       bench-scale -s\n");
 		return 2;
 	}
-	return scale(argv + 1);
+	return run_rows(argv + 1);
 }
