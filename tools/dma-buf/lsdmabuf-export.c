@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lsdmabuf: JSON and graphs, for programs. Neither depends on the locale.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lsdmabuf.h"
+
+static bool is_utf8(const char *s)
+{
+	unsigned int n;
+
+	for (; *s; s += n)
+		if (!decode_utf8(s, &n))
+			return false;
+	return true;
+}
+
+/*
+ * Strings of JSON are Unicode. Bytes that are not have a replacement character
+ * each here, and put_json_name() adds the bytes themselves.
+ */
+static void put_json_string(struct text *out, const char *s)
+{
+	unsigned int n;
+
+	text_puts(out, "\"");
+	for (; *s; s += n) {
+		unsigned int c = decode_utf8(s, &n);
+
+		if (!c)
+			text_puts(out, "\\ufffd");
+		else if (c == '"' || c == '\\')
+			text_printf(out, "\\%c", c);
+		else if (is_deceptive(c) && c > 0xffff)
+			text_printf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+				    0xdc00 + (c & 0x3ff));
+		else if (is_deceptive(c))
+			text_printf(out, "\\u%04x", c);
+		else
+			text_add(out, s, n);
+	}
+	text_puts(out, "\"");
+}
+
+/* "KEY": the string, or null; and "KEY_hex" if the string cannot be exact */
+static void put_json_name(struct text *out, const char *key, const char *s)
+{
+	text_printf(out, "\"%s\": ", key);
+	if (!s) {
+		text_puts(out, "null");
+		return;
+	}
+	put_json_string(out, s);
+	if (is_utf8(s))
+		return;
+	text_printf(out, ", \"%s_hex\": \"", key);
+	for (; *s; s++)
+		text_printf(out, "%02x", (unsigned char)*s);
+	text_puts(out, "\"");
+}
+
+static void put_json_map(struct text *out, const struct use *use)
+{
+	text_printf(out,
+		    "{\"start\": \"%llx\", \"end\": \"%llx\", \"offset\": %llu, \"perms\": ",
+		    use->start, use->end, use->offset);
+	put_json_string(out, use->perms);
+	text_puts(out, "}");
+}
+
+static void put_json_holder(struct text *out, const struct holder *holder)
+{
+	text_printf(out, "{\"pid\": %d, ", holder->process->pid);
+	put_json_name(out, "comm", holder->process->comm);
+	text_puts(out, ", \"fds\": [");
+	for (size_t i = 0; i < holder->fd_count; i++)
+		text_printf(out, "%s%d", i ? ", " : "", holder->uses[i].fd);
+	text_puts(out, "], \"maps\": [");
+	for (size_t i = 0; i < holder->map_count; i++) {
+		text_puts(out, i ? ", " : "");
+		put_json_map(out, &holder->uses[holder->fd_count + i]);
+	}
+	text_puts(out, "]}");
+}
+
+static void put_json_devices(struct text *out, const struct buffer *buffer)
+{
+	/* Not an empty list: nobody has said that there are none. */
+	if (!buffer->devices_known) {
+		text_puts(out, "null");
+		return;
+	}
+	text_puts(out, "[");
+	for (size_t i = 0; i < buffer->device_count; i++) {
+		text_puts(out, i ? ", {" : "{");
+		put_json_name(out, "device", buffer->devices[i].name);
+		text_puts(out, ", ");
+		put_json_name(out, "driver", buffer->devices[i].driver);
+		text_printf(out, ", \"times\": %u}", buffer->devices[i].times);
+	}
+	text_puts(out, "]");
+}
+
+static void put_json_buffer(struct text *out, const struct buffer *buffer)
+{
+	text_printf(out, "{\"ino\": %llu, \"size\": ", buffer->ino);
+	if (buffer->size_known)
+		text_printf(out, "%llu", buffer->size);
+	else
+		text_puts(out, "null");
+	text_printf(out, ", \"size_exact\": %s, ", buffer->size_exact ? "true" : "false");
+	put_json_name(out, "exporter", buffer->exporter);
+	text_puts(out, ", ");
+	put_json_name(out, "name", buffer->name);
+	for (int i = 0; i < COUNTERS; i++) {
+		text_printf(out, ", \"%s\": ", counter_names[i]);
+		if (buffer->counters[i] < 0)
+			text_puts(out, "null");
+		else
+			text_printf(out, "%lld", buffer->counters[i]);
+	}
+	text_puts(out, ", \"devices\": ");
+	put_json_devices(out, buffer);
+	text_puts(out, ",\n   \"holders\": [");
+	for (size_t i = 0; i < buffer->holder_count; i++) {
+		text_puts(out, i ? ",\n    " : "\n    ");
+		put_json_holder(out, buffer->holders[i]);
+	}
+	text_puts(out, "]}");
+}
+
+void print_json(struct text *out, const struct snapshot *snap)
+{
+	text_puts(out, "{\"buffers\": [");
+	for (size_t i = 0; i < snap->buffer_count; i++) {
+		text_puts(out, i ? ",\n  " : "\n  ");
+		put_json_buffer(out, snap->buffers[i]);
+	}
+	text_puts(out, "],\n \"processes\": [");
+	for (size_t i = 0; i < snap->process_count; i++) {
+		const struct process *process = snap->processes[i];
+
+		text_printf(out, "%s\n  {\"pid\": %d, ", i ? "," : "", process->pid);
+		put_json_name(out, "comm", process->comm);
+		text_printf(out, ", \"buffers\": %zu, \"size\": %llu, \"share\": %llu}",
+			    process->holder_count, process->size, process->share);
+	}
+	text_puts(out, "],\n \"exporters\": [");
+	for (size_t i = 0; i < snap->exporter_count; i++) {
+		const struct exporter *exporter = &snap->exporters[i];
+
+		text_puts(out, i ? ",\n  {" : "\n  {");
+		put_json_name(out, "exporter", exporter->name);
+		text_printf(out, ", \"buffers\": %zu, \"size\": %llu}",
+			    exporter->buffer_count, exporter->size);
+	}
+	text_printf(out, "],\n \"total\": {\"buffers\": %zu, \"size\": %llu, ",
+		    snap->buffer_count, snap->size);
+	text_printf(out, "\"processes\": %zu, \"unheld_buffers\": %zu, ",
+		    snap->process_count, snap->unheld_count);
+	text_printf(out, "\"unheld_size\": %llu},\n", snap->unheld_size);
+	/* Whether the list is complete is part of what it says. */
+	text_printf(out, " \"unread_processes\": %zu, \"bufinfo_read\": %s}\n",
+		    snap->unread, snap->bufinfo_read ? "true" : "false");
+}
+
+/*
+ * Within quotes, graphviz takes backslashes and HTML's entities for its own. The
+ * name is made visible first, which leaves no control character in it.
+ */
+static void put_dot_text(struct text *out, const char *s)
+{
+	struct text visible = { 0 };
+
+	text_puts(&visible, "");
+	escape_visible(&visible, s, true);
+	for (const char *p = visible.data; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			text_printf(out, "\\%c", *p);
+		else if (*p == '&')
+			text_puts(out, "&amp;");
+		else
+			text_add(out, p, 1);
+	}
+	text_free(&visible);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	const struct device *one = *(struct device **)a, *two = *(struct device **)b;
+
+	return strcmp(one->name, two->name);
+}
+
+/* A device has one node, however many buffers it is attached to. */
+static void put_device_nodes(struct text *out, const struct snapshot *snap)
+{
+	struct device **devices = NULL;
+	size_t count = 0, room = 0;
+	unsigned int node = 0;
+
+	for (size_t i = 0; i < snap->buffer_count; i++) {
+		struct buffer *buffer = snap->buffers[i];
+
+		for (size_t k = 0; k < buffer->device_count; k++) {
+			devices = grow(devices, count, &room, sizeof(*devices));
+			devices[count++] = &buffer->devices[k];
+		}
+	}
+	if (count)
+		qsort(devices, count, sizeof(*devices), compare_nodes);
+	for (size_t i = 0; i < count; i++) {
+		if (i && !compare_nodes(&devices[i - 1], &devices[i])) {
+			devices[i]->node = node;
+			continue;
+		}
+		devices[i]->node = ++node;
+		text_printf(out, "\td%u [shape=component, label=\"", node);
+		put_dot_text(out, devices[i]->name);
+		if (devices[i]->driver) {
+			text_puts(out, "\\n");
+			put_dot_text(out, devices[i]->driver);
+		}
+		text_puts(out, "\"];\n");
+	}
+	free(devices);
+}
+
+static void put_dot_buffer(struct text *out, const struct buffer *buffer,
+			   const struct style *style)
+{
+	text_printf(out, "\tb%llu [shape=box, label=\"%llu", buffer->ino, buffer->ino);
+	if (buffer->name) {
+		text_puts(out, " ");
+		put_dot_text(out, buffer->name);
+	}
+	text_puts(out, "\\n");
+	put_dot_text(out, buffer->exporter ?: "?");
+	text_puts(out, " ");
+	if (buffer->size_known)
+		put_size(out, buffer->size, style);
+	text_puts(out, buffer->size_exact ? "\"];\n" : "+\"];\n");
+
+	for (size_t i = 0; i < buffer->holder_count; i++) {
+		const struct holder *holder = buffer->holders[i];
+
+		text_printf(out, "\tp%d -> b%llu [label=\"", holder->process->pid,
+			    buffer->ino);
+		if (holder->fd_count) {
+			text_puts(out, "fd ");
+			put_fds(out, holder, 4);
+		}
+		if (holder->map_count)
+			text_printf(out, "%s%zu map%s", holder->fd_count ? "\\n" : "",
+				    holder->map_count,
+				    holder->map_count == 1 ? "" : "s");
+		text_puts(out, "\"];\n");
+	}
+	for (size_t i = 0; i < buffer->device_count; i++) {
+		const struct device *device = &buffer->devices[i];
+
+		text_printf(out, "\tb%llu -> d%u [dir=none", buffer->ino, device->node);
+		if (device->times > 1)
+			text_printf(out, ", label=\"%u times\"", device->times);
+		text_puts(out, "];\n");
+	}
+}
+
+void print_dot(struct text *out, const struct snapshot *snap, const struct style *style)
+{
+	text_puts(out, "digraph dmabuf {\n\trankdir=LR;\n\tcharset=\"UTF-8\";\n");
+	for (size_t i = 0; i < snap->process_count; i++) {
+		const struct process *process = snap->processes[i];
+
+		text_printf(out, "\tp%d [shape=ellipse, label=\"", process->pid);
+		put_dot_text(out, process->comm);
+		text_printf(out, "\\n%d\"];\n", process->pid);
+	}
+	put_device_nodes(out, snap);
+	for (size_t i = 0; i < snap->buffer_count; i++)
+		put_dot_buffer(out, snap->buffers[i], style);
+	text_puts(out, "}\n");
+}

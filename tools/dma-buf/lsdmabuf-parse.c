@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lsdmabuf: what the kernel prints of buffers, taken apart.
+ *
+ * A buffer's name is up to whoever has a descriptor of it. Kernels before this
+ * core's print it as it is: then a name with a newline looks like lines of the
+ * kernel's own. So a key counts where it stands first, nothing behind a name that
+ * is not whole is believed, and a list of devices is the last one before its
+ * count.
+ */
+#include <limits.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lsdmabuf.h"
+
+const char * const counter_names[COUNTERS] = {
+	[COUNT_REFS]		= "count",
+	[COUNT_ATTACHMENTS]	= "attachments",
+	[COUNT_MAPPINGS]	= "mappings",
+	[COUNT_PINNED]		= "pinned",
+	[COUNT_VMAPS]		= "vmaps",
+};
+
+/* All of s must be the number; strtoull() would take signs and blanks as well. */
+bool parse_number(const char *s, int base, __u64 *number)
+{
+	const char *digits = base == 16 ? "0123456789abcdefABCDEF" : "0123456789";
+	char *end;
+
+	if (!*s || s[strspn(s, digits)])
+		return false;
+	errno = 0;
+	*number = strtoull(s, &end, base);
+	return !errno;
+}
+
+static bool parse_signed(const char *s, long long *number)
+{
+	__u64 value;
+
+	if (!parse_number(s + (*s == '-'), 10, &value) || value > LLONG_MAX)
+		return false;
+	*number = *s == '-' ? -(long long)value : (long long)value;
+	return true;
+}
+
+static int octal(const char *s)
+{
+	if (s[0] < '0' || s[0] > '3' || s[1] < '0' || s[1] > '7' ||
+	    s[2] < '0' || s[2] > '7')
+		return -1;
+	return (s[0] - '0') << 6 | (s[1] - '0') << 3 | (s[2] - '0');
+}
+
+/*
+ * Kernels that escape names escape backslashes, too. So one that does not begin
+ * an escape, or any control character, means that nothing was escaped, and s is
+ * left as it is. Returns true if s may have been escaped.
+ */
+bool unescape(char *s)
+{
+	char *to = s;
+
+	for (const char *p = s; *p; p++) {
+		if ((unsigned char)*p < ' ')
+			return false;
+		if (*p == '\\') {
+			if (octal(p + 1) <= 0)
+				return false;
+			p += 3;
+		}
+	}
+
+	for (const char *p = s; *p; p++) {
+		if (*p == '\\') {
+			*to++ = octal(p + 1);
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+	return true;
+}
+
+/* In maps, just this one character is escaped. */
+void unescape_newlines(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (!strncmp(s, "\\012", 4)) {
+			*to++ = '\n';
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Take off what the kernel may put behind the name of a file without a link. */
+bool strip_deleted(char *s)
+{
+	static const char suffix[] = " (deleted)";
+	size_t n = strlen(s), k = sizeof(suffix) - 1;
+
+	if (n < k || strcmp(s + n - k, suffix))
+		return false;
+	s[n - k] = '\0';
+	return true;
+}
+
+/* The value of "KEY:\tVALUE" if the line is one of that key */
+static char *value_of(char *line, const char *key)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(line, key, n) || line[n] != ':' || line[n + 1] != '\t')
+		return NULL;
+	return line + n + 2;
+}
+
+/* Is this the name that the link shows, perhaps up to a newline in it? */
+static bool is_whole_name(const char *name, const char *link_name)
+{
+	const char *newline = strchr(link_name, '\n');
+
+	/*
+	 * A kernel that escapes has written \012. One that does not has ended the
+	 * line there, and what follows is the rest of the name.
+	 */
+	return !newline || strlen(name) > (size_t)(newline - link_name);
+}
+
+static void parse_counter(char *line, struct fdinfo *info)
+{
+	for (int i = 0; i < COUNTERS; i++) {
+		char *value = value_of(line, counter_names[i]);
+
+		if (value && info->counters[i] < 0)
+			parse_signed(value, &info->counters[i]);
+	}
+}
+
+/*
+ * Take apart an fdinfo. link_name is the name that the descriptor's link shows,
+ * "" if it shows none. What info points to afterwards is in text, except for
+ * attached, which is used again for the next one.
+ */
+void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info)
+{
+	char **attached = info->attached;
+	size_t room = info->attached_room;
+	char *line, *value;
+
+	*info = (struct fdinfo) { .attached = attached, .attached_room = room };
+	for (int i = 0; i < COUNTERS; i++)
+		info->counters[i] = -1;
+
+	while ((line = strsep(&text, "\n"))) {
+		value = value_of(line, "ino");
+		if (value && !info->has_ino)
+			info->has_ino = parse_number(value, 10, &info->ino);
+		value = value_of(line, "size");
+		if (value && !info->has_size)
+			info->has_size = parse_number(value, 10, &info->size);
+		value = value_of(line, "exp_name");
+		if (value && !info->exporter)
+			info->exporter = value;
+		value = value_of(line, "attached");
+		if (value) {
+			info->attached = grow(info->attached, info->attached_count,
+					      &info->attached_room, sizeof(char *));
+			info->attached[info->attached_count++] = value;
+		}
+		value = value_of(line, "name");
+		if (value && !info->has_name) {
+			info->has_name = true;
+			info->name = value;
+			if (!is_whole_name(value, link_name))
+				return;
+		}
+		parse_counter(line, info);
+	}
+}
+
+/*
+ * A line of maps, "START-END PERMS OFFSET MAJOR:MINOR INODE  PATH", if it is one
+ * of a buffer. The path is looked at only where it has to stand: the name of an
+ * anonymous map or of another file may contain anything.
+ */
+bool parse_map(char *line, struct map *map)
+{
+	char *field[5], *end, *minor;
+	__u64 major_number, minor_number;
+
+	for (int i = 0; i < 5; i++) {
+		field[i] = strsep(&line, " ");
+		if (!line)
+			return false;
+	}
+	line += strspn(line, " ");
+	if (strncmp(line, LINK_PREFIX, strlen(LINK_PREFIX)))
+		return false;
+	map->name = line + strlen(LINK_PREFIX);
+
+	end = strchr(field[0], '-');
+	minor = strchr(field[3], ':');
+	if (!end || !minor || strlen(field[1]) != 4)
+		return false;
+	*end++ = '\0';
+	*minor++ = '\0';
+	memcpy(map->perms, field[1], 5);
+
+	if (!parse_number(field[0], 16, &map->start) ||
+	    !parse_number(end, 16, &map->end) ||
+	    !parse_number(field[2], 16, &map->offset) ||
+	    !parse_number(field[3], 16, &major_number) ||
+	    !parse_number(minor, 16, &minor_number) ||
+	    !parse_number(field[4], 10, &map->ino))
+		return false;
+	map->major = major_number;
+	map->minor = minor_number;
+	return map->end > map->start;
+}
+
+static int compare_devices(const void *a, const void *b)
+{
+	const struct device *one = a, *two = b;
+	int result = strcmp(one->name, two->name);
+
+	if (!result && one->driver && two->driver)
+		result = strcmp(one->driver, two->driver);
+	return result;
+}
+
+/*
+ * Set the devices of a buffer. A device may attach more than once; sorting puts
+ * the same ones together. with_driver: the names are "DRIVER DEVICE", as fdinfo
+ * has them, else the device alone.
+ */
+void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
+		 size_t count, bool with_driver)
+{
+	struct device *devices;
+	size_t n = 0;
+
+	/* bufinfo has the devices alone: fdinfo's list takes its place. */
+	if (buffer->drivers_known || (buffer->devices_known && !with_driver))
+		return;
+	buffer->devices_known = true;
+	buffer->drivers_known = with_driver;
+	buffer->device_count = 0;
+	if (!count)
+		return;
+
+	devices = snapshot_alloc(snap, count * sizeof(*devices));
+	for (size_t i = 0; i < count; i++) {
+		char *blank = with_driver ? strchr(names[i], ' ') : NULL;
+
+		devices[i].times = 1;
+		if (blank) {
+			*blank = '\0';
+			devices[i].driver = snapshot_string(snap, names[i]);
+			devices[i].name = snapshot_string(snap, blank + 1);
+		} else {
+			devices[i].name = snapshot_string(snap, names[i]);
+		}
+	}
+	qsort(devices, count, sizeof(*devices), compare_devices);
+	for (size_t i = 1; i < count; i++) {
+		if (compare_devices(&devices[n], &devices[i]))
+			devices[++n] = devices[i];
+		else
+			devices[n].times++;
+	}
+	buffer->devices = devices;
+	buffer->device_count = n + 1;
+}
+
+/*
+ * A buffer's line of bufinfo: size, flags, mode, count, exporter, inode number
+ * and name, with tabs in between. No name is long enough to forge one, as the
+ * numbers alone take more than 31 characters.
+ */
+static struct buffer *parse_buffer_line(char *line, struct snapshot *snap)
+{
+	char *field[6];
+	__u64 size, flags, mode, ino;
+	struct buffer *buffer;
+	long long count;
+
+	for (int i = 0; i < 6; i++) {
+		field[i] = strsep(&line, "\t");
+		if (!line)
+			return NULL;
+	}
+	if (!parse_number(field[0], 10, &size) || !parse_number(field[1], 16, &flags) ||
+	    !parse_number(field[2], 16, &mode) || !parse_signed(field[3], &count) ||
+	    !parse_number(field[5], 10, &ino))
+		return NULL;
+
+	buffer = snapshot_buffer(snap, ino);
+	buffer->in_bufinfo = true;
+	if (!buffer->size_exact) {
+		buffer->size = size;
+		buffer->size_known = true;
+		buffer->size_exact = true;
+	}
+	if (buffer->counters[COUNT_REFS] < 0)
+		buffer->counters[COUNT_REFS] = count;
+	if (!buffer->exporter)
+		buffer->exporter = snapshot_string(snap, field[4]);
+
+	/* A name of just these characters is not told from none. */
+	if (buffer->name_source < NAME_BUFINFO) {
+		buffer->name_source = NAME_BUFINFO;
+		buffer->name = NULL;
+		if (strcmp(line, "<none>")) {
+			unescape(line);
+			buffer->name = snapshot_string(snap, line);
+		}
+	}
+	return buffer;
+}
+
+static bool is_device_count(const char *line, size_t *count)
+{
+	char digits[21];
+	size_t n;
+	__u64 number;
+
+	if (strncmp(line, "Total ", 6))
+		return false;
+	line += 6;
+	n = strspn(line, "0123456789");
+	if (n >= sizeof(digits) || strcmp(line + n, " devices attached"))
+		return false;
+	memcpy(digits, line, n);
+	digits[n] = '\0';
+	if (!parse_number(digits, 10, &number))
+		return false;
+	*count = number;
+	return true;
+}
+
+/* Take apart bufinfo: new buffers, and what is not known yet of those known. */
+void parse_bufinfo(char *text, struct snapshot *snap)
+{
+	struct buffer *buffer = NULL, *next;
+	char **devices = NULL, *line;
+	size_t device_count = 0, device_room = 0, total;
+	bool in_devices = false;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (!strcmp(line, "\tAttached Devices:")) {
+			/* If there was one before, a name has forged it. */
+			in_devices = buffer;
+			device_count = 0;
+		} else if (in_devices && line[0] == '\t') {
+			devices = grow(devices, device_count, &device_room,
+				       sizeof(*devices));
+			devices[device_count++] = line + 1;
+		} else if (in_devices && is_device_count(line, &total)) {
+			if (total == device_count)
+				add_devices(snap, buffer, devices, device_count, false);
+			if (buffer->counters[COUNT_ATTACHMENTS] < 0)
+				buffer->counters[COUNT_ATTACHMENTS] = total;
+			in_devices = false;
+			buffer = NULL;
+		} else {
+			next = parse_buffer_line(line, snap);
+			if (next) {
+				buffer = next;
+				in_devices = false;
+			}
+		}
+	}
+	free(devices);
+}

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lsdmabuf: the tables and the tree, for people.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lsdmabuf.h"
+
+/* So many groups of descriptors are shown; JSON has them all. */
+#define FDS_SHOWN	8
+
+#define MAX_COLUMNS	10
+
+struct cell {
+	size_t start, bytes, width;
+};
+
+/* Columns are as wide as what is in them: so all is kept until the end. */
+struct table {
+	const char * const *titles;
+	size_t columns;
+	const char *right;		/* 'r': a number, on the right */
+	struct text text;
+	struct cell *cells;
+	size_t count, room;
+};
+
+static struct text *begin_cell(struct table *table)
+{
+	struct cell *cell;
+
+	table->cells = grow(table->cells, table->count, &table->room, sizeof(*table->cells));
+	cell = &table->cells[table->count++];
+	cell->start = table->text.used;
+	return &table->text;
+}
+
+/* columns: how wide it looks, 0 if a byte is a column as with all but names */
+static void end_cell(struct table *table, size_t columns)
+{
+	struct cell *cell = &table->cells[table->count - 1];
+
+	cell->bytes = table->text.used - cell->start;
+	cell->width = columns ?: cell->bytes;
+}
+
+static void put_cell(struct table *table, const char *s)
+{
+	text_puts(begin_cell(table), s);
+	end_cell(table, 0);
+}
+
+static void put_number(struct table *table, __u64 number)
+{
+	text_printf(begin_cell(table), "%llu", number);
+	end_cell(table, 0);
+}
+
+static void put_size_cell(struct table *table, __u64 size, const struct style *style)
+{
+	put_size(begin_cell(table), size, style);
+	end_cell(table, 0);
+}
+
+/* An empty name and one that looks like none are told from none. */
+static size_t put_name(struct text *out, const char *name, const char *none, bool utf8)
+{
+	if (!name || !*name) {
+		text_puts(out, name ? "\"\"" : none);
+		return name ? 2 : strlen(none);
+	}
+	/* What stands for none is one character. */
+	if (!strcmp(name, none)) {
+		text_printf(out, "\\%03o", name[0]);
+		return 4;
+	}
+	return escape_visible(out, name, utf8);
+}
+
+static void put_name_cell(struct table *table, const char *name, const char *none,
+			  const struct style *style)
+{
+	struct text *out = begin_cell(table);
+
+	end_cell(table, put_name(out, name, none, style->utf8));
+}
+
+static void put_spaces(struct text *out, size_t n)
+{
+	static const char spaces[] = "                                ";
+
+	for (; n > sizeof(spaces) - 1; n -= sizeof(spaces) - 1)
+		text_add(out, spaces, sizeof(spaces) - 1);
+	text_add(out, spaces, n);
+}
+
+static void end_table(struct text *out, struct table *table)
+{
+	size_t widths[MAX_COLUMNS] = { 0 };
+
+	for (size_t i = 0; i < table->columns; i++)
+		widths[i] = strlen(table->titles[i]);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t *width = &widths[i % table->columns];
+
+		if (table->cells[i].width > *width)
+			*width = table->cells[i].width;
+	}
+
+	for (size_t i = 0; i < table->columns; i++) {
+		size_t pad = widths[i] - strlen(table->titles[i]);
+		bool right = table->right[i] == 'r';
+
+		put_spaces(out, right ? pad : 0);
+		text_puts(out, table->titles[i]);
+		if (i + 1 == table->columns)
+			text_puts(out, "\n");
+		else
+			put_spaces(out, (right ? 0 : pad) + 1);
+	}
+	for (size_t i = 0; i < table->count; i++) {
+		const struct cell *cell = &table->cells[i];
+		size_t column = i % table->columns;
+		size_t pad = widths[column] - cell->width;
+		bool right = table->right[column] == 'r';
+
+		put_spaces(out, right ? pad : 0);
+		text_add(out, table->text.data + cell->start, cell->bytes);
+		/* Only the last cell of a further holder's line is empty. */
+		if (column + 1 == table->columns)
+			text_puts(out, "\n");
+		else if (column + 2 < table->columns || cell[1].bytes)
+			put_spaces(out, (right ? 0 : pad) + 1);
+	}
+	text_free(&table->text);
+	free(table->cells);
+}
+
+static void put_buffer_size(struct text *out, const struct buffer *buffer,
+			    const struct style *style)
+{
+	if (!buffer->size_known) {
+		text_puts(out, "?");
+		return;
+	}
+	put_size(out, buffer->size, style);
+	/* Only a map of it was seen, which may be of a part. */
+	if (!buffer->size_exact)
+		text_puts(out, "+");
+}
+
+/* Returns the number of columns. */
+static size_t put_devices(struct text *out, const struct buffer *buffer, bool drivers,
+			  const struct style *style)
+{
+	size_t start = out->used, columns = 0, escaped = 0;
+
+	if (!buffer->devices_known) {
+		/* A kernel may tell how many there are, and not which. */
+		if (buffer->counters[COUNT_ATTACHMENTS] > 0)
+			text_printf(out, "%lld", buffer->counters[COUNT_ATTACHMENTS]);
+		else
+			text_puts(out, buffer->counters[COUNT_ATTACHMENTS] ? "?" : "-");
+		return out->used - start;
+	}
+	if (!buffer->device_count)
+		text_puts(out, "-");
+	for (size_t i = 0; i < buffer->device_count; i++) {
+		const struct device *device = &buffer->devices[i];
+		size_t before;
+
+		if (i)
+			text_puts(out, " ");
+		before = out->used;
+		columns += escape_visible(out, device->name, style->utf8);
+		escaped += out->used - before;
+		if (drivers && device->driver) {
+			text_puts(out, "(");
+			before = out->used;
+			columns += escape_visible(out, device->driver, style->utf8);
+			escaped += out->used - before;
+			text_puts(out, ")");
+		}
+		if (device->times > 1)
+			text_printf(out, "*%u", device->times);
+	}
+	return columns + (out->used - start - escaped);
+}
+
+static const char * const buffer_titles[] = {
+	"INO", "SIZE", "REFS", "EXPORTER", "NAME", "PID", "COMM", "FDS", "MAPS",
+	"DEVICES",
+};
+
+/* The second and further holders of a buffer are below the first. */
+static void put_holder_cells(struct table *table, const struct holder *holder,
+			     const struct style *style)
+{
+	if (!holder) {
+		for (int i = 0; i < 4; i++)
+			put_cell(table, "-");
+		return;
+	}
+	put_number(table, holder->process->pid);
+	put_name_cell(table, holder->process->comm, "-", style);
+	if (holder->fd_count) {
+		put_fds(begin_cell(table), holder, FDS_SHOWN);
+		end_cell(table, 0);
+	} else {
+		put_cell(table, "-");
+	}
+	if (holder->map_count)
+		put_number(table, holder->map_count);
+	else
+		put_cell(table, "-");
+}
+
+static void put_buffer_rows(struct table *table, const struct buffer *buffer,
+			    const struct style *style)
+{
+	struct text *out;
+
+	put_number(table, buffer->ino);
+	put_buffer_size(begin_cell(table), buffer, style);
+	end_cell(table, 0);
+	if (buffer->counters[COUNT_REFS] < 0)
+		put_cell(table, "?");
+	else
+		put_number(table, buffer->counters[COUNT_REFS]);
+	put_name_cell(table, buffer->exporter, "?", style);
+	put_name_cell(table, buffer->name, "-", style);
+	put_holder_cells(table, buffer->holder_count ? buffer->holders[0] : NULL, style);
+	out = begin_cell(table);
+	end_cell(table, put_devices(out, buffer, false, style));
+
+	for (size_t i = 1; i < buffer->holder_count; i++) {
+		for (int k = 0; k < 5; k++)
+			put_cell(table, "");
+		put_holder_cells(table, buffer->holders[i], style);
+		put_cell(table, "");
+	}
+}
+
+static void print_processes(struct text *out, const struct snapshot *snap,
+			    const struct style *style)
+{
+	static const char * const titles[] = {
+		"PID", "COMM", "BUFFERS", "SIZE", "SHARE",
+	};
+	struct table table = {
+		.titles = titles, .columns = ARRAY_SIZE(titles), .right = "rlrrr",
+	};
+
+	for (size_t i = 0; i < snap->process_count; i++) {
+		const struct process *process = snap->processes[i];
+
+		put_number(&table, process->pid);
+		put_name_cell(&table, process->comm, "-", style);
+		put_number(&table, process->holder_count);
+		put_size_cell(&table, process->size, style);
+		put_size_cell(&table, process->share, style);
+	}
+	end_table(out, &table);
+}
+
+static void print_exporters(struct text *out, const struct snapshot *snap,
+			    const struct style *style)
+{
+	static const char * const titles[] = { "EXPORTER", "BUFFERS", "SIZE" };
+	struct table table = {
+		.titles = titles, .columns = ARRAY_SIZE(titles), .right = "lrr",
+	};
+
+	for (size_t i = 0; i < snap->exporter_count; i++) {
+		const struct exporter *exporter = &snap->exporters[i];
+
+		put_name_cell(&table, exporter->name, "?", style);
+		put_number(&table, exporter->buffer_count);
+		put_size_cell(&table, exporter->size, style);
+	}
+	end_table(out, &table);
+}
+
+void print_total(struct text *out, const struct snapshot *snap, const struct style *style)
+{
+	text_printf(out, "total: %zu buffer%s, ", snap->buffer_count,
+		    snap->buffer_count == 1 ? "" : "s");
+	put_size(out, snap->size, style);
+	text_printf(out, ", in %zu process%s", snap->process_count,
+		    snap->process_count == 1 ? "" : "es");
+	if (snap->unheld_count) {
+		/* Whoever could not be looked at may hold it. */
+		text_printf(out, "; in none%s: %zu buffer%s, ",
+			    snap->unread ? " that was seen" : "", snap->unheld_count,
+			    snap->unheld_count == 1 ? "" : "s");
+		put_size(out, snap->unheld_size, style);
+	}
+	text_puts(out, "\n");
+}
+
+void print_table(struct text *out, const struct snapshot *snap, const struct style *style)
+{
+	struct table table = {
+		.titles = buffer_titles,
+		.columns = ARRAY_SIZE(buffer_titles),
+		.right = "rrrllrllrl",
+	};
+
+	for (size_t i = 0; i < snap->buffer_count; i++)
+		put_buffer_rows(&table, snap->buffers[i], style);
+	end_table(out, &table);
+	if (!style->totals)
+		return;
+
+	if (snap->process_count) {
+		text_puts(out, "\n");
+		print_processes(out, snap, style);
+	}
+	if (snap->exporter_count) {
+		text_puts(out, "\n");
+		print_exporters(out, snap, style);
+	}
+	text_puts(out, "\n");
+	print_total(out, snap, style);
+}
+
+static void put_counted(struct text *out, size_t n, const char *one)
+{
+	text_printf(out, "%zu %s%s", n, one, n == 1 ? "" : "s");
+}
+
+static void put_branch(struct text *out, bool last, const struct style *style)
+{
+	if (style->utf8)
+		text_puts(out, last ? "\u2514\u2500 " : "\u251c\u2500 ");
+	else
+		text_puts(out, last ? "`- " : "|- ");
+}
+
+/* A buffer below one of its holders; holder is NULL if it has none. */
+static void put_leaf(struct text *out, const struct buffer *buffer,
+		     const struct holder *holder, bool last, const struct style *style)
+{
+	put_branch(out, last, style);
+	text_printf(out, "%llu ", buffer->ino);
+	put_buffer_size(out, buffer, style);
+	text_puts(out, " ");
+	put_name(out, buffer->exporter, "?", style->utf8);
+	text_puts(out, " ");
+	put_name(out, buffer->name, "-", style->utf8);
+	if (holder && holder->fd_count) {
+		text_puts(out, "  fd ");
+		put_fds(out, holder, FDS_SHOWN);
+	}
+	if (holder && holder->map_count) {
+		text_puts(out, "  ");
+		put_counted(out, holder->map_count, "map");
+	}
+	if (holder && buffer->holder_count > 1)
+		text_printf(out, "  1/%zu", buffer->holder_count);
+	if (!buffer->devices_known || buffer->device_count) {
+		text_puts(out, "  devices ");
+		put_devices(out, buffer, true, style);
+	}
+	for (int i = COUNT_MAPPINGS; i < COUNTERS; i++)
+		if (buffer->counters[i] > 0)
+			text_printf(out, "  %s %lld", counter_names[i],
+				    buffer->counters[i]);
+	text_puts(out, "\n");
+}
+
+/*
+ * Processes with their buffers: the table has it the other way round, and "who
+ * has all that memory" is what a tree is asked for.
+ */
+void print_tree(struct text *out, const struct snapshot *snap, const struct style *style)
+{
+	size_t left = snap->unheld_count;
+
+	for (size_t i = 0; i < snap->process_count; i++) {
+		const struct process *process = snap->processes[i];
+
+		escape_visible(out, process->comm, style->utf8);
+		text_printf(out, "[%d]  ", process->pid);
+		put_counted(out, process->holder_count, "buffer");
+		text_puts(out, ", ");
+		put_size(out, process->size, style);
+		text_puts(out, ", share ");
+		put_size(out, process->share, style);
+		text_puts(out, "\n");
+		for (size_t k = 0; k < process->holder_count; k++)
+			put_leaf(out, process->holders[k].buffer, &process->holders[k],
+				 k + 1 == process->holder_count, style);
+	}
+
+	if (left) {
+		text_puts(out, snap->unread ? "no process that was seen  " :
+					      "no process  ");
+		put_counted(out, left, "buffer");
+		text_puts(out, ", ");
+		put_size(out, snap->unheld_size, style);
+		text_puts(out, "\n");
+	}
+	for (size_t i = 0; i < snap->buffer_count; i++)
+		if (!snap->buffers[i]->holder_count)
+			put_leaf(out, snap->buffers[i], NULL, !--left, style);
+
+	if (style->totals) {
+		if (snap->buffer_count)
+			text_puts(out, "\n");
+		print_total(out, snap, style);
+	}
+}
