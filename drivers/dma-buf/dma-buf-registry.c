@@ -176,8 +176,8 @@ static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
 		if (hlist_empty(&shard->buffers))
 			continue;
 
-		guard(spinlock)(&shard->lock);
-		dma_buf_cursor_park(cursor, shard, shard->buffers.first);
+		scoped_guard(spinlock, &shard->lock)
+			dma_buf_cursor_park(cursor, shard, shard->buffers.first);
 		break;
 	}
 }
