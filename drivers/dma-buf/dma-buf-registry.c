@@ -81,7 +81,7 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 	struct dma_buf_shard *shard = raw_cpu_ptr(&dma_buf_shards);
 
 	obj->inode.i_private = shard;
-	guard(spinlock)(&shard->lock);
+	spin_lock(&shard->lock);
 	if (unlikely(shard->next_ino == shard->end_ino)) {
 		shard->end_ino = atomic64_add_return(DMA_BUF_INO_BATCH,
 						     &dma_buf_last_ino) + 1;
@@ -89,6 +89,7 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 	}
 	obj->inode.i_ino = shard->next_ino++;
 	hlist_add_head(&obj->shard_link, &shard->buffers);
+	spin_unlock(&shard->lock);
 }
 
 /**
@@ -102,11 +103,12 @@ void dma_buf_registry_del(struct dma_buf_object *obj)
 	struct dma_buf_shard *shard = dma_buf_shard_of(obj);
 	struct dma_buf_cursor *cursor;
 
-	guard(spinlock)(&shard->lock);
+	spin_lock(&shard->lock);
 	list_for_each_entry(cursor, &shard->cursors, parked)
 		if (cursor->pos == &obj->shard_link)
 			cursor->pos = obj->shard_link.next;
 	hlist_del(&obj->shard_link);
+	spin_unlock(&shard->lock);
 }
 
 /*
