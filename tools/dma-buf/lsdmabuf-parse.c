@@ -283,11 +283,12 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 
 /*
  * A buffer's line of bufinfo: size, flags, mode, count, exporter, inode number
- * and name, with tabs in between. No name is long enough to forge one, as the
- * numbers alone take more than 31 characters.
+ * and name, with tabs in between. Each number has eight digits or more, so that
+ * no name, which has 31 characters at most, is long enough to forge such a line.
  */
 static struct buffer *parse_buffer_line(char *line, struct snapshot *snap)
 {
+	enum { EXPORTER = 4, DIGITS = 8 };
 	char *field[6];
 	__u64 size, flags, mode, ino;
 	struct buffer *buffer;
@@ -295,7 +296,7 @@ static struct buffer *parse_buffer_line(char *line, struct snapshot *snap)
 
 	for (int i = 0; i < 6; i++) {
 		field[i] = strsep(&line, "\t");
-		if (!line)
+		if (!line || (i != EXPORTER && strlen(field[i]) < DIGITS))
 			return NULL;
 	}
 	if (!parse_number(field[0], 10, &size) || !parse_number(field[1], 16, &flags) ||
@@ -313,7 +314,7 @@ static struct buffer *parse_buffer_line(char *line, struct snapshot *snap)
 	if (buffer->counters[COUNT_REFS] < 0)
 		buffer->counters[COUNT_REFS] = count;
 	if (!buffer->exporter)
-		buffer->exporter = snapshot_string(snap, field[4]);
+		buffer->exporter = snapshot_string(snap, field[EXPORTER]);
 
 	/* A name of just these characters is not told from none. */
 	if (buffer->name_source < NAME_BUFINFO) {
