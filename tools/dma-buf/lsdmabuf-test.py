@@ -444,6 +444,14 @@ class Sources(Case):
                          ("a\n\\b", [], 1))
         self.assertEqual([d["device"] for d in buffer["devices"]], ["b", "dev a"])
         self.assertIn("no process  1 buffer", self.list("--tree", bufinfo=True).decode())
+        # A list that is not whole is none; how many there are is known still.
+        with open(self.tree.bufinfo, "rb") as f:
+            text = f.read()
+        with open(self.tree.bufinfo, "wb") as f:
+            f.write(text.replace(b"\tb\n", b""))
+        buffer = self.json(bufinfo=True)["by_ino"][5]
+        self.assertEqual((buffer["devices"], buffer["attachments"]), (None, 2))
+        self.assertEqual(self.rows(bufinfo=True)[0][-1], "2")
 
     def test_old_kernels(self):
         """links and fdinfo of older kernels, and a saved tree without links"""
@@ -623,6 +631,24 @@ class Hostile(Case):
             got = bytes.fromhex(buffer["name_hex"]) if "name_hex" in buffer else \
                 (buffer["name"] or "<none>").encode()
             self.assertEqual(got, name)
+
+    def test_raw_names(self):
+        """names that just bufinfo has, in kernels that do not escape them"""
+        names = [b"back\\slash", b"\\", b"a\\01", b"a\\400", b"a\\000", b"tab\t\\101",
+                 b"\x01\\101", b"a\tb\tc"]
+        self.tree.write_bufinfo([(i + 1, 4096, "test", name, [])
+                                 for i, name in enumerate(names)])
+        self.assertEqual([b["name"].encode() for b in self.json(bufinfo=True)["buffers"]],
+                         names)
+
+    def test_no_link(self):
+        """without a link to compare with, what stands first counts"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 1, 8192, link=b"anon_inode:dmabuf", count=2,
+                     fdinfo_name=b"x\nsize:\t1\nino:\t2\ncount:\t9\nexp_name:\tf\nname:\ty")
+        buffer = self.json()["by_ino"][1]
+        self.assertEqual([buffer[k] for k in ("size", "count", "exporter", "name")],
+                         [8192, 2, "test", "x"])
 
     def test_terminal(self):
         """neither the table nor the tree has a character that commands"""
@@ -922,6 +948,23 @@ class Options(Case):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(b"No space left", done.stderr)
 
+    def test_nonblocking(self):
+        """output that is taken slowly, by a pipe that does not block"""
+        self.tree.process(1)
+        for fd in range(2000):
+            self.tree.fd(1, fd, fd + 1)
+        ours, theirs = os.pipe()
+        os.set_blocking(theirs, False)
+        process = subprocess.Popen(  # pylint: disable=consider-using-with
+            [PROGRAM, "--proc", self.tree.proc, "--json"], stdout=theirs,
+            stderr=subprocess.PIPE)
+        os.close(theirs)
+        with open(ours, "rb") as f:
+            time.sleep(0.2)
+            result = json.loads(f.read())
+        self.assertEqual((process.communicate()[1], process.returncode), (b"", 0))
+        self.assertEqual(len(result["buffers"]), 2000)
+
     def test_help(self):
         """help and version; the man page knows each option"""
         done = run("--help")
@@ -1103,6 +1146,11 @@ class Watch(Case):
         self.check_left(process, ours, b"")
 
 
+def name_of(test):
+    """A test's name, as it is printed and can be asked for."""
+    return test.id().split(".", 1)[1].replace(".test_", ".").replace("_.", ".").lower()
+
+
 class TapResult(unittest.TestResult):
     """Prints each test as it ends."""
 
@@ -1118,10 +1166,8 @@ class TapResult(unittest.TestResult):
         for line in REMARKS.pop(test.id(), []):
             print(f"# {line}")
         self.number += 1
-        name = test.id().split(".", 1)[1].replace(".test_", ".").rstrip("_")
-        doc = test.shortDescription()
-        print(f"{'ok' if ok else 'not ok'} {self.number} {name.lower().replace('_.', '.')}"
-              f": {doc}{directive}", flush=True)
+        print(f"{'ok' if ok else 'not ok'} {self.number} {name_of(test)}: "
+              f"{test.shortDescription()}{directive}", flush=True)
 
     def complain(self, test, err):
         """Why a test, or a part of it, has failed."""
@@ -1185,7 +1231,7 @@ def main():
     tests = list(flatten(unittest.defaultTestLoader.loadTestsFromModule(
         sys.modules[__name__])))
     if args:
-        tests = [t for t in tests if any(a in t.id() for a in args)]
+        tests = [t for t in tests if any(a in name_of(t) for a in args)]
     if not tests:
         print(f"{sys.argv[0]}: no test is called like that", file=sys.stderr)
         return 2

@@ -8,7 +8,6 @@
 #include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -168,6 +167,13 @@ static void write_out(const char *s, size_t n)
 
 		if (written < 0 && errno == EINTR)
 			continue;
+		if (written < 0 && errno == EAGAIN) {
+			/* Whoever shares the terminal or pipe wants it like that. */
+			struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+			poll(&room, 1, -1);
+			continue;
+		}
 		if (written < 0)
 			die(EXIT_FAILED, "cannot write: %s", strerror(errno));
 		s += written;
@@ -337,7 +343,8 @@ static bool wait_for_turn(double until)
 	char key;
 
 	while (!flag(&wants_redraw) && (left = until - seconds_now()) > 0) {
-		int n = poll(&keys, 1, (int)ceil(left * 1000));
+		/* Not a little too early, or there would be a second, short turn. */
+		int n = poll(&keys, 1, (int)(left * 1000) + 1);
 
 		if (n < 0 && errno != EINTR)
 			die(EXIT_FAILED, "cannot wait: %s", strerror(errno));
