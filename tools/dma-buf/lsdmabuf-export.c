@@ -7,6 +7,7 @@
 
 #include "lsdmabuf.h"
 
+/* No locale has a say in this: what is read elsewhere means the same there. */
 static bool is_utf8(const char *s)
 {
 	unsigned int n;
@@ -33,6 +34,10 @@ static void put_json_string(struct text *out, const char *s)
 			text_puts(out, "\\ufffd");
 		else if (c == '"' || c == '\\')
 			text_printf(out, "\\%c", c);
+		/*
+		 * JSON would take most of these as they are, but people have a look
+		 * at it on a terminal. Beyond 16 bits it takes two escapes.
+		 */
 		else if (is_deceptive(c) && c > 0xffff)
 			text_printf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
 				    0xdc00 + (c & 0x3ff));
@@ -61,6 +66,7 @@ static void put_json_name(struct text *out, const char *key, const char *s)
 	text_puts(out, "\"");
 }
 
+/* Addresses are words: readers whose numbers are doubles would round them. */
 static void put_json_map(struct text *out, const struct use *use)
 {
 	text_printf(out,
@@ -131,6 +137,10 @@ static void put_json_buffer(struct text *out, const struct buffer *buffer)
 	text_puts(out, "]}");
 }
 
+/*
+ * A line for each buffer, holder, process and exporter: so grep and diff are of use
+ * on it as well.
+ */
 void print_json(struct text *out, const struct snapshot *snap)
 {
 	text_puts(out, "{\"buffers\": [");
@@ -187,6 +197,7 @@ static void put_dot_text(struct text *out, const char *s)
 	text_free(&visible);
 }
 
+/* The driver does not count: bufinfo's lists have none, fdinfo's do. */
 static int compare_nodes(const void *a, const void *b)
 {
 	const struct device *one = *(struct device **)a, *two = *(struct device **)b;
@@ -262,12 +273,17 @@ static void put_dot_buffer(struct text *out, const struct buffer *buffer,
 		const struct device *device = &buffer->devices[i];
 
 		text_printf(out, "\tb%llu -> d%u [dir=none", buffer->ino, device->node);
+		/* One edge, so that the graph does not get wider with each map. */
 		if (device->times > 1)
 			text_printf(out, ", label=\"%u times\"", device->times);
 		text_puts(out, "];\n");
 	}
 }
 
+/*
+ * From processes by buffers to devices, from left to right. Names are labels alone:
+ * nodes are called by numbers, which nobody can choose.
+ */
 void print_dot(struct text *out, const struct snapshot *snap, const struct style *style)
 {
 	text_puts(out, "digraph dmabuf {\n\trankdir=LR;\n\tcharset=\"UTF-8\";\n");

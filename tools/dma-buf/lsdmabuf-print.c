@@ -26,6 +26,7 @@ struct table {
 	size_t count, room;
 };
 
+/* What is added to the text that this returns is in the cell. */
 static struct text *begin_cell(struct table *table)
 {
 	struct cell *cell;
@@ -95,6 +96,10 @@ static void put_spaces(struct text *out, size_t n)
 	text_add(out, spaces, n);
 }
 
+/*
+ * Titles and cells are padded in the same way, but for the end of a line: there are
+ * no blanks there that would wrap on a narrow terminal.
+ */
 static void end_table(struct text *out, struct table *table)
 {
 	size_t widths[MAX_COLUMNS] = { 0 };
@@ -242,6 +247,7 @@ static void put_buffer_rows(struct table *table, const struct buffer *buffer,
 	}
 }
 
+/* Both tables of totals are of what was counted once: see sum_up(). */
 static void print_processes(struct text *out, const struct snapshot *snap,
 			    const struct style *style)
 {
@@ -330,6 +336,7 @@ static void put_counted(struct text *out, size_t n, const char *one)
 	text_printf(out, "%zu %s%s", n, one, n == 1 ? "" : "s");
 }
 
+/* Lines are drawn with ASCII where the locale has nothing better. */
 static void put_branch(struct text *out, bool last, const struct style *style)
 {
 	if (style->utf8)
@@ -357,12 +364,15 @@ static void put_leaf(struct text *out, const struct buffer *buffer,
 		text_puts(out, "  ");
 		put_counted(out, holder->map_count, "map");
 	}
+	/* Why the share is less than the size */
 	if (holder && buffer->holder_count > 1)
 		text_printf(out, "  1/%zu", buffer->holder_count);
+	/* Most buffers have none: that is not worth saying in a line so full. */
 	if (!buffer->devices_known || buffer->device_count) {
 		text_puts(out, "  devices ");
 		put_devices(out, buffer, true, style);
 	}
+	/* Importers' use of it, which tells why its memory cannot be moved */
 	for (int i = COUNT_MAPPINGS; i < COUNTERS; i++)
 		if (buffer->counters[i] > 0)
 			text_printf(out, "  %s %lld", counter_names[i],
@@ -402,6 +412,7 @@ void print_tree(struct text *out, const struct snapshot *snap, const struct styl
 		put_size(out, snap->unheld_size, style);
 		text_puts(out, "\n");
 	}
+	/* The last one is known by none being left. */
 	for (size_t i = 0; i < snap->buffer_count; i++)
 		if (!snap->buffers[i]->holder_count)
 			put_leaf(out, snap->buffers[i], NULL, !--left, style);

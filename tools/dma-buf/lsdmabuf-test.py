@@ -847,6 +847,42 @@ class Rights(Case):
             self.assertNotIn(b"bufinfo", run("--no-bufinfo").stderr)
 
 
+class System(unittest.TestCase):
+    """The running system, with a bufinfo of our own"""
+
+    def test_closed_meanwhile(self):
+        """a buffer that bufinfo has only before or after is not one of nobody"""
+        if not shutil.which("unshare") or not os.path.isdir("/sys/kernel/debug"):
+            self.skipTest("unshare or /sys/kernel/debug is not there")
+        # A pipe with a name: what is read first and what is read next may differ.
+        script = """
+cd "$1"
+mount -t tmpfs tmpfs /sys/kernel/debug || exit 77
+mkdir /sys/kernel/debug/dma_buf
+mkfifo /sys/kernel/debug/dma_buf/bufinfo || exit 77
+(cat before >/sys/kernel/debug/dma_buf/bufinfo
+sleep 0.5
+timeout 20 cat after >/sys/kernel/debug/dma_buf/bufinfo) &
+exec "$2" --json --quiet
+"""
+        tree = Tree()
+        self.addCleanup(tree.remove)
+        for name, inos in (("before", (1, 2)), ("after", (2, 3))):
+            tree.write_bufinfo([(ino, 4096, "test", b"x", [b"d%d" % ino])
+                                for ino in inos])
+            os.rename(tree.bufinfo, os.path.join(tree.top, name))
+        done = subprocess.run(
+            ["unshare", "-m" if os.getuid() == 0 else "-rm", "sh", "-c", script, "sh",
+             tree.top, PROGRAM], capture_output=True, check=False, timeout=60)
+        if done.returncode == 77 or done.stderr.startswith(b"unshare:"):
+            self.skipTest("no mounts of our own here: " + done.stderr.decode().strip())
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        result = json.loads(done.stdout)
+        self.assertTrue(result["bufinfo_read"])
+        self.assertEqual([b["ino"] for b in result["buffers"]
+                          if b["exporter"] == "test"], [2])
+
+
 class Scale(Case):
     """Many buffers"""
 

@@ -151,6 +151,7 @@ static void on_resize(int signal)
 	set_flag(&wants_redraw, true);
 }
 
+/* Without SA_RESTART: poll() returns, and what is wanted is done at once. */
 static void catch_signal(int signal, void (*handler)(int), int flags)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
@@ -160,6 +161,7 @@ static void catch_signal(int signal, void (*handler)(int), int flags)
 		die(EXIT_FAILED, "signal %d cannot be caught: %s", signal, strerror(errno));
 }
 
+/* All of the list is in memory by now: so it comes in one piece, or not at all. */
 static void write_out(const char *s, size_t n)
 {
 	while (n) {
@@ -323,6 +325,7 @@ static void draw(void)
 	text_free(&list);
 }
 
+/* Not the time of day, which may be set back and hold everything up */
 static double seconds_now(void)
 {
 	struct timespec now;
@@ -361,6 +364,7 @@ static bool wait_for_turn(double until)
 
 static void watch(void)
 {
+	/* Programs, and terminals that cannot move the cursor, get list after list. */
 	const char *term = getenv("TERM");
 	bool live = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") &&
 		    options.format <= FORMAT_TREE;
@@ -377,6 +381,7 @@ static void watch(void)
 	}
 
 	do {
+		/* From begin to begin: what the list takes is part of the turn. */
 		double next = seconds_now() + options.interval;
 
 		set_flag(&wants_redraw, false);
@@ -431,6 +436,7 @@ static const char help[] =
 "/proc or a file that was named cannot be read, or the list not be written; 2 if\n"
 "the command line is wrong; 3 if memory runs out.\n";
 
+/* Saying the same twice is no mistake: aliases do that. */
 static void set_format(enum format format)
 {
 	if (options.format != FORMAT_TABLE && options.format != format)
@@ -550,7 +556,10 @@ static void parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	/* Without the user's locale, names are shown as in the C locale. */
+	/*
+	 * Without the user's locale, names are shown as in the C locale. Numbers are
+	 * read and printed as in that one in any case.
+	 */
 	if (setlocale(LC_CTYPE, ""))
 		options.style.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 
