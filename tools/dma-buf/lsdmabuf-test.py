@@ -995,6 +995,10 @@ class Options(Case):
             [PROGRAM, "--proc", self.tree.proc, "--json"], stdout=theirs,
             stderr=subprocess.PIPE)
         os.close(theirs)
+        # Should it never end, neither would the reading.
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        self.addCleanup(timer.cancel)
         with open(ours, "rb") as f:
             time.sleep(0.2)
             result = json.loads(f.read())
