@@ -298,6 +298,9 @@ total: 4 buffers, 1061376, in 2 processes; in none: 1 buffer, 4096
         self.assertLess(text.index("display[200]"), text.index("camera[100]"))
         text = self.list("--tree", "--sort=size", "-r", bufinfo=True).decode()
         self.assertLess(text.index("camera[100]"), text.index("display[200]"))
+        # Its buffers are in the same order as all.
+        text = self.list("--tree", "--reverse", "--bytes").decode()
+        self.assertEqual(re.findall(r"- (\d+) ", text), ["42", "7", "42", "9"])
 
 
 class Json(Case):
