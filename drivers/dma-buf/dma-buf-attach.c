@@ -26,7 +26,10 @@
 #include <linux/export.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
+
+#include <trace/events/dma_buf.h>
 
 #include "dma-buf-internal.h"
 
@@ -36,7 +39,7 @@
  * @maps: tables that the importer has got and not given back. Atomic, because
  *	some importers map without the reservation.
  * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
- *	pins that mappings hold. Guarded by dma_buf.resv.
+ *	pins that mappings hold. Guarded by dma_buf.resv; fdinfo looks without it.
  * @abandoned: the importer detached while it had mappings; holds references to
  *	buffer and device. Guarded by dma_buf.resv.
  * @abandoned_pin: and a pin, as nobody can be told of a move any more
@@ -64,7 +67,8 @@ static bool dma_buf_map_pins(struct dma_buf_attachment *attach)
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return false;
 
-	return !dma_buf_attachment_is_dynamic(attach) ||
+	/* Looked at without the reservation as well; NULL stays NULL. */
+	return !READ_ONCE(attach->importer_ops) ||
 	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
 }
 
@@ -128,17 +132,12 @@ static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
 }
 
 /* A static importer does not look at fences: the kernel's own work comes first. */
-static int dma_buf_wait_static(struct dma_buf_attachment *attach)
+static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
 {
-	long ret;
-
-	if (dma_buf_attachment_is_dynamic(attach) ||
-	    dma_buf_never_fenced(attach->dmabuf->resv))
+	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
 
-	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-				    true, MAX_SCHEDULE_TIMEOUT);
-	return ret < 0 ? ret : 0;
+	return dma_buf_wait(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
 }
 
 /* Undo what dma_buf_map() did. */
@@ -153,7 +152,7 @@ static void dma_buf_unmap(struct dma_buf_attachment *attach,
 }
 
 static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
-				    enum dma_data_direction dir)
+				    enum dma_data_direction dir, u64 *wait_ns)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	bool pinned = dma_buf_map_pins(attach);
@@ -173,7 +172,7 @@ static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 	}
 
 	/* Now, because the hook may be what started the work. */
-	ret = dma_buf_wait_static(attach);
+	ret = dma_buf_wait_static(attach, wait_ns);
 	if (ret)
 		goto err_unmap;
 
@@ -195,7 +194,8 @@ err_unpin:
 
 /* The kept mapping, made if there is none yet. */
 static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir)
+					   enum dma_data_direction dir,
+					   u64 *wait_ns)
 {
 	struct sg_table *sgt;
 	int ret;
@@ -203,16 +203,57 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(-EBUSY);
-		ret = dma_buf_wait_static(attach);
+		ret = dma_buf_wait_static(attach, wait_ns);
 		return ret ? ERR_PTR(ret) : attach->sgt;
 	}
 
-	sgt = dma_buf_map(attach, dir);
+	sgt = dma_buf_map(attach, dir, wait_ns);
 	if (!IS_ERR(sgt)) {
 		attach->sgt = sgt;
 		attach->dir = dir;
 	}
 	return sgt;
+}
+
+/* Twice, so that nothing is left of the times where nobody wants to know them. */
+static __always_inline struct sg_table *
+dma_buf_map_any(struct dma_buf_attachment *attach, enum dma_data_direction dir,
+		u64 *wait_ns)
+{
+	if (attach->dmabuf->ops->cache_sgt_mapping)
+		return dma_buf_map_cached(attach, dir, wait_ns);
+
+	return dma_buf_map(attach, dir, wait_ns);
+}
+
+static __always_inline void dma_buf_unmap_any(struct dma_buf_attachment *attach,
+					      struct sg_table *sgt,
+					      enum dma_data_direction dir)
+{
+	/* The kept one goes with the attachment. */
+	if (attach->sgt != sgt)
+		dma_buf_unmap(attach, sgt, dir);
+}
+
+static noinline struct sg_table *
+dma_buf_map_traced(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	u64 wait_ns = 0, begun = ktime_get_ns();
+	struct sg_table *sgt;
+
+	sgt = dma_buf_map_any(attach, dir, &wait_ns);
+	trace_dma_buf_map(attach, dir, sgt, ktime_get_ns() - begun, wait_ns);
+	return sgt;
+}
+
+static noinline void dma_buf_unmap_traced(struct dma_buf_attachment *attach,
+					  struct sg_table *sgt,
+					  enum dma_data_direction dir)
+{
+	u64 begun = ktime_get_ns();
+
+	dma_buf_unmap_any(attach, sgt, dir);
+	trace_dma_buf_unmap(attach, dir, ktime_get_ns() - begun);
 }
 
 /*
@@ -239,7 +280,7 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 		obj->abandoned_pin = !ops->pin(attach);
 	attach->importer_priv = NULL;
 	if (attach->importer_ops)
-		attach->importer_ops = &dma_buf_abandoned_ops;
+		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
 }
 
 /*
@@ -279,6 +320,53 @@ static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
 }
 
 /**
+ * dma_buf_show_users - the keys of fdinfo that tell who uses a buffer
+ * @m: where to
+ * @dmabuf: buffer
+ *
+ * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. The numbers are of
+ * one moment as far as attachments go; the rest may change while it is read, as
+ * that is guarded by the reservation, which drivers hold for long.
+ *
+ * Context: any that may take dma_buf_object.lock.
+ */
+void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
+{
+	struct dma_buf_object *buf = to_object(dmabuf);
+	unsigned int attachments = 0, maps = 0, pins = 0;
+	struct dma_buf_attachment *attach;
+
+	guard(spinlock)(&buf->lock);
+	list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
+				lockdep_is_held(&buf->lock)) {
+		struct dma_buf_attachment_object *obj = to_attachment(attach);
+		int mapped = atomic_read(&obj->maps);
+
+		attachments++;
+		maps += mapped;
+		pins += READ_ONCE(obj->pins);
+		if (dma_buf_map_pins(attach))
+			pins += mapped;
+	}
+
+	seq_put_decimal_ull(m, "attachments:\t", attachments);
+	seq_put_decimal_ull(m, "\nmappings:\t", maps);
+	seq_put_decimal_ull(m, "\npinned:\t", pins);
+	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(buf->vmaps));
+	seq_putc(m, '\n');
+
+	/* Importers keep their devices for as long as they are attached. */
+	list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
+				lockdep_is_held(&buf->lock)) {
+		seq_puts(m, "attached:\t");
+		seq_puts(m, dev_driver_string(attach->dev));
+		seq_putc(m, ' ');
+		seq_puts(m, dev_name(attach->dev));
+		seq_putc(m, '\n');
+	}
+}
+
+/**
  * dma_buf_attach_revocable - can mappings be taken back from this importer?
  * @attach: attachment
  *
@@ -311,6 +399,7 @@ void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 	list_for_each_entry(attach, &dmabuf->attachments, node)
 		if (dma_buf_attach_revocable(attach))
 			attach->importer_ops->move_notify(attach);
+	trace_dma_buf_invalidate_mappings(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
 
@@ -354,7 +443,8 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 		return;
 	}
 
-	obj->pins--;
+	WRITE_ONCE(obj->pins, obj->pins - 1);
+	trace_dma_buf_unpin(attach);
 	ops = attach->dmabuf->ops;
 	if (ops->unpin)
 		ops->unpin(attach);
@@ -376,6 +466,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
+	struct dma_buf_attachment_object *obj;
 	const struct dma_buf_ops *ops;
 	int ret;
 
@@ -386,10 +477,12 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 
 	ops = attach->dmabuf->ops;
 	ret = ops->pin ? ops->pin(attach) : 0;
+	trace_dma_buf_pin(attach, ret);
 	if (ret)
 		return ret;
 
-	to_attachment(attach)->pins++;
+	obj = to_attachment(attach);
+	WRITE_ONCE(obj->pins, obj->pins + 1);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
@@ -418,9 +511,10 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
 		return;
 
-	/* The kept one goes with the attachment. */
-	if (attach->sgt != sgt)
-		dma_buf_unmap(attach, sgt, dir);
+	if (trace_dma_buf_unmap_enabled())
+		dma_buf_unmap_traced(attach, sgt, dir);
+	else
+		dma_buf_unmap_any(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
@@ -466,10 +560,10 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 		  "%s has no move_notify and maps without a pin\n",
 		  dev_name(attach->dev));
 
-	if (attach->dmabuf->ops->cache_sgt_mapping)
-		sgt = dma_buf_map_cached(attach, dir);
+	if (trace_dma_buf_map_enabled())
+		sgt = dma_buf_map_traced(attach, dir);
 	else
-		sgt = dma_buf_map(attach, dir);
+		sgt = dma_buf_map_any(attach, dir, NULL);
 
 	if (!IS_ERR(sgt))
 		atomic_inc(&obj->maps);
@@ -553,6 +647,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		/* Freed right after this, so nobody may be looking at it. */
 		scoped_guard(spinlock, &to_object(dmabuf)->lock)
 			list_del(&attach->node);
+		trace_dma_buf_detach(attach);
 	}
 
 	if (dmabuf->ops->detach)
@@ -621,6 +716,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	guard(dma_buf_resv)(dmabuf);
 	/* Who goes through the list without the reservation sees it whole, or not. */
 	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	trace_dma_buf_dynamic_attach(attach);
 	return attach;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);

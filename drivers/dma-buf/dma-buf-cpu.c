@@ -10,16 +10,9 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 
+#include <trace/events/dma_buf.h>
+
 #include "dma-buf-internal.h"
-
-static long dma_buf_wait(struct dma_buf *dmabuf, enum dma_resv_usage usage)
-{
-	if (dma_buf_never_fenced(dmabuf->resv))
-		return 0;
-
-	return dma_resv_wait_timeout(dmabuf->resv, usage, true,
-				     MAX_SCHEDULE_TIMEOUT);
-}
 
 /**
  * dma_buf_check_mmap - does a map lie within the buffer?
@@ -66,6 +59,25 @@ int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return ret;
 }
 
+static int dma_buf_end_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	if (!dmabuf->ops->end_cpu_access)
+		return 0;
+
+	return dmabuf->ops->end_cpu_access(dmabuf, dir);
+}
+
+static noinline int dma_buf_end_access_traced(struct dma_buf *dmabuf,
+					      enum dma_data_direction dir)
+{
+	u64 begun = ktime_get_ns();
+	int ret;
+
+	ret = dma_buf_end_access(dmabuf, dir);
+	trace_dma_buf_end_cpu_access(dmabuf, dir, ret, ktime_get_ns() - begun);
+	return ret;
+}
+
 /**
  * dma_buf_end_cpu_access - end an access from the CPU
  * @dmabuf: buffer
@@ -84,12 +96,51 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
 
 	dma_buf_might_lock_resv(dmabuf);
 
-	if (!dmabuf->ops->end_cpu_access)
-		return 0;
+	if (trace_dma_buf_end_cpu_access_enabled())
+		return dma_buf_end_access_traced(dmabuf, dir);
 
-	return dmabuf->ops->end_cpu_access(dmabuf, dir);
+	return dma_buf_end_access(dmabuf, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
+
+/* Twice, so that nothing is left of the times where nobody wants to know them. */
+static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
+						enum dma_data_direction dir,
+						u64 *wait_ns)
+{
+	bool write = dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE;
+	int ret;
+
+	ret = dma_buf_wait(dmabuf->resv, dma_resv_usage_rw(write), wait_ns);
+	if (ret)
+		return ret;
+
+	if (!dmabuf->ops->begin_cpu_access)
+		return 0;
+
+	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
+	if (ret)
+		return ret;
+
+	ret = dma_buf_wait(dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
+	/* The caller takes a failed begin for one that never was. */
+	if (ret)
+		dma_buf_end_cpu_access(dmabuf, dir);
+
+	return ret;
+}
+
+static noinline int dma_buf_begin_access_traced(struct dma_buf *dmabuf,
+						enum dma_data_direction dir)
+{
+	u64 wait_ns = 0, begun = ktime_get_ns();
+	int ret;
+
+	ret = dma_buf_begin_access(dmabuf, dir, &wait_ns);
+	trace_dma_buf_begin_cpu_access(dmabuf, dir, ret, ktime_get_ns() - begun,
+				       wait_ns);
+	return ret;
+}
 
 /**
  * dma_buf_begin_cpu_access - start to access a buffer's memory from the CPU
@@ -110,33 +161,15 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
 {
-	bool write = dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE;
-	long ret;
-
 	if (WARN_ON_ONCE(!dmabuf))
 		return -EINVAL;
 
 	dma_buf_might_lock_resv(dmabuf);
 
-	ret = dma_buf_wait(dmabuf, dma_resv_usage_rw(write));
-	if (ret < 0)
-		return ret;
+	if (trace_dma_buf_begin_cpu_access_enabled())
+		return dma_buf_begin_access_traced(dmabuf, dir);
 
-	if (!dmabuf->ops->begin_cpu_access)
-		return 0;
-
-	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
-	if (ret)
-		return ret;
-
-	ret = dma_buf_wait(dmabuf, DMA_RESV_USAGE_KERNEL);
-	if (ret < 0) {
-		/* The caller takes a failed begin for one that never was. */
-		dma_buf_end_cpu_access(dmabuf, dir);
-		return ret;
-	}
-
-	return 0;
+	return dma_buf_begin_access(dmabuf, dir, NULL);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
@@ -171,7 +204,10 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 
 	vma->vm_pgoff = pgoff;
 	vma_set_file(vma, dmabuf->file);
-	return dma_buf_do_mmap(dmabuf, vma);
+	ret = dma_buf_do_mmap(dmabuf, vma);
+	if (!ret)
+		trace_dma_buf_mmap(dmabuf);
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
 
@@ -197,7 +233,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	if (WARN_ON_ONCE(!obj->vmaps || !iosys_map_is_equal(&obj->vmap, map)))
 		return;
 
-	obj->vmaps--;
+	WRITE_ONCE(obj->vmaps, obj->vmaps - 1);
 	if (!obj->vmaps && dmabuf->ops->vunmap)
 		dmabuf->ops->vunmap(dmabuf, &obj->vmap);
 }
@@ -255,7 +291,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 			return ret;
 	}
 
-	obj->vmaps++;
+	WRITE_ONCE(obj->vmaps, obj->vmaps + 1);
 	*map = obj->vmap;
 	return 0;
 }

@@ -103,6 +103,9 @@ static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 		seq_puts(m, "<none>");
 	seq_putc(m, '\n');
 
+	/* Whoever holds it may be about to change what follows. */
+	if (dma_resv_is_locked(dmabuf->resv))
+		seq_puts(m, "\treservation held\n");
 	dma_buf_show_fences(m, dmabuf);
 	dma_buf_show_devices(m, dmabuf);
 }

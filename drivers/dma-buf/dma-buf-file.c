@@ -36,6 +36,8 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include <trace/events/dma_buf.h>
+
 #include "dma-buf-internal.h"
 
 /* The interface is frozen; whoever changes it shall learn so from the compiler. */
@@ -140,7 +142,10 @@ static int dma_buf_file_mmap(struct file *file, struct vm_area_struct *vma)
 	if (ret)
 		return ret;
 
-	return dma_buf_do_mmap(dmabuf, vma);
+	ret = dma_buf_do_mmap(dmabuf, vma);
+	if (!ret)
+		trace_dma_buf_mmap_internal(dmabuf);
+	return ret;
 }
 
 static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
@@ -148,15 +153,19 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	struct dma_buf *dmabuf = file->private_data;
 	char name[DMA_BUF_NAME_LEN];
 
-	seq_printf(m, "size:\t%zu\n", dmabuf->size);
+	/* Not by seq_printf(), as monitors read this for each buffer each second. */
+	seq_put_decimal_ull(m, "size:\t", dmabuf->size);
 	/* The reader's own reference is none of a user's. */
-	seq_printf(m, "count:\t%ld\n", (long)file_count(file) - 1);
-	seq_printf(m, "exp_name:\t%s\n", dmabuf->exp_name);
+	seq_put_decimal_ll(m, "\ncount:\t", (long)file_count(file) - 1);
+	seq_puts(m, "\nexp_name:\t");
+	seq_puts(m, dmabuf->exp_name);
+	seq_putc(m, '\n');
 	if (dma_buf_copy_name(dmabuf, name)) {
 		seq_puts(m, "name:\t");
 		dma_buf_show_name(m, name);
 		seq_putc(m, '\n');
 	}
+	dma_buf_show_users(m, dmabuf);
 }
 
 /* There is no position to move: this is how user space learns the size. */

@@ -25,8 +25,10 @@
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/iosys-map.h>
+#include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
@@ -94,7 +96,7 @@ struct dma_buf_name {
  * @dmabuf: the part that drivers see
  * @shard_link: link in the registry shard that inode.i_private points to, guarded
  *	by its lock
- * @vmaps: users of @vmap, guarded by dma_buf.resv
+ * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
  * @lock: serialises arming and disarming of @poll; taken, inside the
  *	reservation, to take an attachment off dma_buf.attachments, so that who
@@ -168,6 +170,32 @@ static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
 	might_lock(&dmabuf->resv->lock.base);
 }
 
+/**
+ * dma_buf_wait - wait for fences
+ * @resv: reservation
+ * @usage: for which fences
+ * @wait_ns: how long it took is added here, in nanoseconds, unless it is NULL
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ERESTARTSYS.
+ */
+static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
+			       u64 *wait_ns)
+{
+	u64 begun;
+	long ret;
+
+	if (dma_buf_never_fenced(resv))
+		return 0;
+
+	begun = wait_ns ? ktime_get_ns() : 0;
+	ret = dma_resv_wait_timeout(resv, usage, true, MAX_SCHEDULE_TIMEOUT);
+	if (wait_ns)
+		*wait_ns += ktime_get_ns() - begun;
+
+	return ret < 0 ? ret : 0;
+}
+
 /* The reservation, for a scope. */
 DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
 	     dma_resv_unlock(_T->resv))
@@ -180,6 +208,9 @@ void dma_buf_show_name(struct seq_file *m, const char *text);
 
 /* dma-buf.c */
 void dma_buf_destroy(struct dma_buf_object *obj);
+
+/* dma-buf-attach.c */
+void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
 
 /* dma-buf-registry.c */
 void dma_buf_registry_init(void);

@@ -85,6 +85,8 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 
+#include <trace/events/dma_buf.h>
+
 #include "dma-buf-internal.h"
 
 #define DMA_BUF_POLL_IN_EVENTS	(EPOLLIN | EPOLLRDNORM)
@@ -104,8 +106,11 @@ static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	unsigned long flags;
 
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	if (atomic_dec_and_test(&poll->pending))
+	if (atomic_dec_and_test(&poll->pending)) {
+		trace_dma_buf_poll_wake(&obj->dmabuf,
+					poll == &obj->poll[DMA_BUF_POLL_OUT]);
 		wake_up_all_locked(&obj->poll_wait);
+	}
 	/* A dma_fence_put() that never releases. */
 	if (refcount_dec_not_one(&entry->fence->refcount.refcount))
 		WRITE_ONCE(entry->fence, NULL);
@@ -271,6 +276,8 @@ dma_buf_poll_set(struct dma_buf_object *obj, enum dma_buf_poll_dir dir,
 	poll->entries = entries;
 	poll->count = count;
 	atomic_set(&poll->pending, count);
+	/* Before the first of them can be done. */
+	trace_dma_buf_poll_arm(&obj->dmabuf, dir == DMA_BUF_POLL_OUT, count);
 	for (i = 0; i < count; i++)
 		dma_buf_poll_add(poll, &entries[i], fences[i]);
 

@@ -14,6 +14,8 @@
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
 
+#include <trace/events/dma_buf.h>
+
 #include "dma-buf-internal.h"
 
 static bool dma_buf_sync_flags_valid(u32 flags)
@@ -75,6 +77,7 @@ long dma_buf_export_sync_file(struct dma_buf *dmabuf,
 		return fd;
 	}
 
+	trace_dma_buf_export_sync_file(dmabuf, flags, fd);
 	/* From here on another thread can use and close it. */
 	fd_install(fd, sync_file->file);
 	return 0;
@@ -135,6 +138,8 @@ dma_buf_import_sync_file(struct dma_buf *dmabuf,
 	fence = sync_file_get_fence(arg.fd);
 	if (fence)
 		ret = dma_buf_add_fences(dmabuf, fence, usage);
+	if (!ret)
+		trace_dma_buf_import_sync_file(dmabuf, arg.flags, arg.fd);
 	dma_fence_put(fence);
 	return ret;
 }

@@ -308,11 +308,16 @@ static void test_busy_bufinfo(struct kunit *test)
 	text = test_debugfs_read(test, "dma_buf/bufinfo", 64 * 1024, PAGE_SIZE);
 	snprintf(ino, sizeof(ino), "\t%08lu\t", file_inode(dmabuf->file)->i_ino);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, ino));
+	if (strstr(text, ino))
+		KUNIT_EXPECT_NOT_NULL(test, strstr(strstr(text, ino),
+						   "\treservation held\n"));
 	/* It has not been waited for. */
 	KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(dmabuf->resv));
 
 	complete(&holder.stop);
 	wait_for_completion(&holder.held);
+	text = test_debugfs_read(test, "dma_buf/bufinfo", 64 * 1024, PAGE_SIZE);
+	KUNIT_EXPECT_NULL(test, strstr(text, "reservation held"));
 	mock_put(mock, dmabuf);
 }
 

@@ -235,6 +235,42 @@ static void test_fdinfo_keys(struct kunit *test)
 }
 
 /* A program must not be able to forge a key by way of a name. */
+static void test_fdinfo_users(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct device *dev = test_device(test);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct iosys_map map;
+	struct sg_table *sgt;
+	char expected[160];
+	const char *text;
+
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nattachments:\t0\nmappings:\t0\n"
+					   "pinned:\t0\nvmaps:\t0\n"));
+	KUNIT_EXPECT_NULL(test, strstr(text, "\nattached:"));
+
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	snprintf(expected, sizeof(expected), "\nattachments:\t1\nmappings:\t1\n"
+		 "pinned:\t0\nvmaps:\t1\nattached:\t%s %s\n",
+		 dev_driver_string(dev), dev_name(dev));
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, expected));
+
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, attach);
+	text = test_fdinfo(test, dmabuf);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nattachments:\t0\nmappings:\t0\n"
+					   "pinned:\t0\nvmaps:\t0\n"));
+	mock_put(mock, dmabuf);
+}
+
 static void test_fdinfo_escapes(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -836,6 +872,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_ioctl_unknown),
 	KUNIT_CASE(test_name),
 	KUNIT_CASE(test_fdinfo_keys),
+	KUNIT_CASE(test_fdinfo_users),
 	KUNIT_CASE(test_fdinfo_escapes),
 	KUNIT_CASE_PARAM(test_seek, seek_gen_params),
 	KUNIT_CASE_PARAM(test_sync_file_export, fence_file_gen_params),

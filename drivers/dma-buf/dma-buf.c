@@ -22,6 +22,8 @@
 #include <linux/limits.h>
 #include <linux/module.h>
 
+#include <trace/events/dma_buf.h>
+
 #include "dma-buf-internal.h"
 
 /* Mistakes in an exporter's code warn; sizes come from user space and do not. */
@@ -66,6 +68,7 @@ void dma_buf_destroy(struct dma_buf_object *obj)
 	struct module *owner = dmabuf->owner;
 	bool waiters;
 
+	trace_dma_buf_release(dmabuf);
 	dma_buf_registry_del(obj);
 	dma_buf_poll_shutdown(obj);
 
@@ -93,6 +96,13 @@ void dma_buf_destroy(struct dma_buf_object *obj)
 	smp_wmb();
 }
 
+/* Apart, so that nothing has to be kept for the event where it is off. */
+static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
+{
+	trace_dma_buf_put(dmabuf);
+	fput(dmabuf->file);
+}
+
 /**
  * dma_buf_put - drop a reference
  * @dmabuf: buffer; NULL warns and does nothing
@@ -107,9 +117,35 @@ void dma_buf_put(struct dma_buf *dmabuf)
 	if (WARN_ON_ONCE(!dmabuf))
 		return;
 
-	fput(dmabuf->file);
+	if (trace_dma_buf_put_enabled())
+		dma_buf_put_traced(dmabuf);
+	else
+		fput(dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
+
+static __always_inline struct dma_buf *dma_buf_lookup(int fd)
+{
+	struct file *file __free(fput) = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!is_dma_buf_file(file))
+		return ERR_PTR(-EINVAL);
+
+	return no_free_ptr(file)->private_data;
+}
+
+/* Apart, as dma_buf_put_traced(). */
+static noinline struct dma_buf *dma_buf_get_traced(int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_lookup(fd);
+
+	if (!IS_ERR(dmabuf))
+		trace_dma_buf_get(dmabuf, fd);
+
+	return dmabuf;
+}
 
 /**
  * dma_buf_get - the buffer behind a descriptor
@@ -122,14 +158,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
  */
 struct dma_buf *dma_buf_get(int fd)
 {
-	struct file *file __free(fput) = fget(fd);
+	if (trace_dma_buf_get_enabled())
+		return dma_buf_get_traced(fd);
 
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (!is_dma_buf_file(file))
-		return ERR_PTR(-EINVAL);
-
-	return no_free_ptr(file)->private_data;
+	return dma_buf_lookup(fd);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
 
@@ -145,6 +177,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
  */
 void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
 {
+	/* Then it may be somebody else's to close. */
+	trace_dma_buf_fd(dmabuf, fd);
 	fd_install(fd, dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, DMA_BUF);
@@ -214,6 +248,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	}
 
 	dma_buf_registry_add(obj);
+	trace_dma_buf_export(&obj->dmabuf);
 	return &obj->dmabuf;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "fixture.h"
@@ -98,6 +99,51 @@ TEST_F(pair, directions)
 	ASSERT_EQ(0, mock_free(self->mock, self->importer));
 	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
 	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+}
+
+static long fdinfo_number(int fd, const char *key)
+{
+	char value[64];
+
+	return fdinfo_get(fd, key, value, sizeof(value)) == 1 ? atol(value) : -1;
+}
+
+TEST_F(pair, fdinfo_of_users)
+{
+	char value[256];
+	int other;
+
+	EXPECT_EQ(1, fdinfo_number(self->fd, "attachments"));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "mappings"));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "pinned"));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "vmaps"));
+	/* A driver or a bus, and the device */
+	ASSERT_EQ(1, fdinfo_get(self->fd, "attached", value, sizeof(value)));
+	EXPECT_NE(NULL, strchr(value, ' '));
+
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	other = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_LT(0, other);
+	ASSERT_EQ(0, mock_map(self->mock, other, DIR_BOTH));
+	EXPECT_EQ(2, fdinfo_number(self->fd, "attachments"));
+	EXPECT_EQ(2, fdinfo_get(self->fd, "attached", NULL, 0));
+	EXPECT_EQ(3, fdinfo_number(self->fd, "mappings"));
+	EXPECT_EQ(variant->pins ? 3 : 0, fdinfo_number(self->fd, "pinned"));
+	if (variant->flags & DYNAMIC) {
+		ASSERT_EQ(0, mock_pin(self->mock, other));
+		EXPECT_EQ(1, fdinfo_number(self->fd, "pinned"));
+		ASSERT_EQ(0, mock_unpin(self->mock, other));
+	}
+
+	ASSERT_EQ(0, mock_free(self->mock, other));
+	EXPECT_EQ(1, fdinfo_number(self->fd, "attachments"));
+	EXPECT_EQ(2, fdinfo_number(self->fd, "mappings"));
+	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "attachments"));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "mappings"));
+	EXPECT_EQ(0, fdinfo_number(self->fd, "pinned"));
+	EXPECT_EQ(0, fdinfo_get(self->fd, "attached", NULL, 0));
 }
 
 /* A failure of whatever step undoes those before, and the next try works */
