@@ -336,7 +336,7 @@ void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
 	unsigned int attachments = 0, maps = 0, pins = 0;
 	struct dma_buf_attachment *attach;
 
-	guard(spinlock)(&buf->lock);
+	spin_lock(&buf->lock);
 	list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
 				lockdep_is_held(&buf->lock)) {
 		struct dma_buf_attachment_object *obj = to_attachment(attach);
@@ -364,6 +364,7 @@ void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
 		seq_puts(m, dev_name(attach->dev));
 		seq_putc(m, '\n');
 	}
+	spin_unlock(&buf->lock);
 }
 
 /**
