@@ -333,6 +333,37 @@ TEST_F(trace, cpu_access)
 	close(self->fd);
 }
 
+/* What is traced does the same as what is not, with hooks and without. */
+TEST_F(trace, other_exporters)
+{
+	int importer;
+
+	make(_metadata, self, DMA_BUF_TEST_CACHED);
+	importer = mock_attach(self->mock, self->fd, 0);
+	ASSERT_LT(0, importer);
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	EXPECT_STREQ("attach map:both", mock_log(self->mock, self->id));
+	recorded(self->tracer);
+	EXPECT_EQ(2, EVENTS("dma_buf_map"));
+	EXPECT_EQ(2, EVENTS("dma_buf_unmap"));
+	close(self->fd);
+
+	make(_metadata, self, DMA_BUF_TEST_BARE);
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(-EINVAL, mock_attach(self->mock, self->mock, 0));
+	EXPECT_EQ(-EBADF, mock_attach(self->mock, -1, 0));
+	recorded(self->tracer);
+	ASSERT_EQ(1, EVENTS("dma_buf_begin_cpu_access"));
+	EXPECT_EQ(0, NUMBER("err"));
+	EXPECT_EQ(1, EVENTS("dma_buf_end_cpu_access"));
+	EXPECT_EQ(0, EVENTS("dma_buf_get"));
+	close(self->fd);
+}
+
 TEST_F(trace, mmap)
 {
 	void *p;
