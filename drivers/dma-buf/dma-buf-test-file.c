@@ -242,7 +242,7 @@ static void test_fdinfo_users(struct kunit *test)
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf = mock_export(mock);
 	struct iosys_map map;
-	struct sg_table *sgt;
+	struct sg_table *sgt, *second;
 	char expected[160];
 	const char *text;
 
@@ -255,14 +255,17 @@ static void test_fdinfo_users(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	second = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
-	snprintf(expected, sizeof(expected), "\nattachments:\t1\nmappings:\t1\n"
+	snprintf(expected, sizeof(expected), "\nattachments:\t1\nmappings:\t2\n"
 		 "pinned:\t0\nvmaps:\t1\nattached:\t%s %s\n",
 		 dev_driver_string(dev), dev_name(dev));
 	text = test_fdinfo(test, dmabuf);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, expected));
 
 	dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_unmap_attachment_unlocked(attach, second, DMA_BIDIRECTIONAL);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
 	dma_buf_detach(dmabuf, attach);
 	text = test_fdinfo(test, dmabuf);
