@@ -89,9 +89,10 @@ void dma_buf_destroy(struct dma_buf_object *obj)
 	}
 
 	/*
-	 * The next buffer in this memory sees it as it was left here. Whoever drops
-	 * the dentry frees it, which may be somebody else, after a lockref_put().
-	 * Pairs with what his last reference depends on.
+	 * The next buffer in this memory must find it as it is left here. Whoever has
+	 * the last reference to the dentry frees it, which may be somebody else, and
+	 * dput() is relaxed where it drops one that is not the last. Pairs with the
+	 * dependency from there to freeing.
 	 */
 	smp_wmb();
 }
