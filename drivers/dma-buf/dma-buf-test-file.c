@@ -869,6 +869,107 @@ static void test_bufinfo_closed_ahead(struct kunit *test)
 	mock_put(mock[LAST], dmabuf[LAST]);
 }
 
+/* Very many buffers with one exporter */
+struct test_crowd {
+	struct dma_buf_ops ops;
+	atomic_t left;
+	struct completion released;
+};
+
+static void test_crowd_release(struct dma_buf *dmabuf)
+{
+	struct test_crowd *crowd = dmabuf->priv;
+
+	if (atomic_dec_and_test(&crowd->left))
+		complete(&crowd->released);
+}
+
+/* Reads bufinfo to its end and counts the buffers; its last line goes to @line. */
+static unsigned long test_bufinfo_count(struct kunit *test, struct file *file,
+					char *line, size_t size)
+{
+	enum { STEP = 16384 };
+	char __user *memory = test_user_memory(test, STEP);
+	char *text = kunit_kzalloc(test, STEP, GFP_KERNEL);
+	unsigned long count = 0;
+	char last = '\n';
+	size_t len = 0;
+	loff_t pos = 0;
+	ssize_t got, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	while ((got = file->f_op->read(file, memory, STEP, &pos)) > 0) {
+		KUNIT_ASSERT_EQ(test, copy_from_user(text, memory, got), 0UL);
+		for (i = 0; i < got; i++) {
+			if (last == '\n') {
+				count += text[i] >= '0' && text[i] <= '9';
+				len = 0;
+			}
+			last = text[i];
+			if (len < size - 1)
+				line[len++] = last;
+		}
+	}
+	line[len] = '\0';
+	KUNIT_EXPECT_EQ(test, got, 0);
+	return count;
+}
+
+/* So many that all of it would not fit into any buffer of one read. */
+static void test_bufinfo_crowd(struct kunit *test)
+{
+	/* A kernel that watches each access to memory needs more of it, and time. */
+	const int count = IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN) ?
+			  10000 : 100000;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	char expected[64], line[64];
+	struct dma_buf **dmabuf;
+	struct test_crowd *crowd;
+	struct seq_file *m;
+	struct file *file;
+	unsigned long seen;
+	int i, made;
+
+	file = test_debugfs_open("dma_buf/bufinfo", O_RDONLY);
+	if (IS_ERR(file))
+		kunit_skip(test, "no bufinfo");
+	crowd = kunit_kzalloc(test, sizeof(*crowd), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, crowd);
+	dmabuf = kvcalloc(count, sizeof(*dmabuf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dmabuf);
+	init_completion(&crowd->released);
+	atomic_set(&crowd->left, 1);
+	crowd->ops = mock->ops;
+	crowd->ops.release = test_crowd_release;
+	info.ops = &crowd->ops;
+	info.size = PAGE_SIZE;
+	info.flags = O_RDWR;
+	info.priv = crowd;
+	for (made = 0; made < count; made++) {
+		dmabuf[made] = dma_buf_export(&info);
+		if (IS_ERR(dmabuf[made]))
+			break;
+		atomic_inc(&crowd->left);
+	}
+	KUNIT_EXPECT_EQ(test, made, count);
+
+	seen = test_bufinfo_count(test, file, line, sizeof(line));
+	KUNIT_EXPECT_GE(test, seen, (unsigned long)made);
+	snprintf(expected, sizeof(expected), "Total %lu objects, ", seen);
+	KUNIT_EXPECT_EQ(test, strncmp(line, expected, strlen(expected)), 0);
+	/* It was shown in pieces, none of them larger than the usual one. */
+	m = file->private_data;
+	KUNIT_EXPECT_EQ(test, m->size, PAGE_SIZE);
+
+	fput(file);
+	for (i = 0; i < made; i++)
+		dma_buf_put(dmabuf[i]);
+	if (!atomic_dec_and_test(&crowd->left))
+		wait_for_completion(&crowd->released);
+	kvfree(dmabuf);
+}
+
 static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
 	KUNIT_CASE(test_sync_waits),
@@ -890,6 +991,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_bufinfo_long),
 	KUNIT_CASE(test_bufinfo_closed),
 	KUNIT_CASE(test_bufinfo_closed_ahead),
+	KUNIT_CASE_SLOW(test_bufinfo_crowd),
 	{}
 };
 
