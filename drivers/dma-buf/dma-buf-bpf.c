@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dma-buf: every live buffer for BPF programs, in two ways.
+ *
+ *  - The iterator target "dmabuf": a program is run for one buffer after the other
+ *    and writes what it likes to a file, for whoever is allowed to read that.
+ *  - The open-coded iterator: a program that may sleep goes through the buffers by
+ *    itself, with bpf_for_each(dmabuf, d).
+ *
+ * Both are walkers of the registry: each buffer is handed out with a reference,
+ * which also keeps the module that exp_name belongs to. Of the rest a program reads
+ * what it can, by probing, and takes no lock.
+ *
+ * Newer kernels bring both themselves, as kernel/bpf/dmabuf_iter.c; the Makefile
+ * leaves this file out there.
+ */
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/build_bug.h>
+#include <linux/dma-buf.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/seq_file.h>
+
+#include "dma-buf-internal.h"
+
+BTF_ID_LIST_SINGLE(dma_buf_btf_id, struct, dma_buf)
+
+/* What a program of the target gets; its name and members are for programs to use. */
+struct bpf_iter__dmabuf {
+	__bpf_md_ptr(struct bpf_iter_meta *, meta);
+	__bpf_md_ptr(struct dma_buf *, dmabuf);
+};
+
+DEFINE_BPF_ITER_FUNC(dmabuf, struct bpf_iter_meta *meta, struct dma_buf *dmabuf)
+
+/* Between two read() calls only the place is remembered, as bufinfo does. */
+static void *dma_buf_bpf_start(struct seq_file *m, loff_t *pos)
+{
+	struct dma_buf_cursor *cursor = m->private;
+
+	if (!*pos)
+		dma_buf_cursor_first(cursor);
+
+	return dma_buf_cursor_get(cursor);
+}
+
+static void *dma_buf_bpf_next(struct seq_file *m, void *record, loff_t *pos)
+{
+	struct dma_buf *dmabuf = record;
+
+	++*pos;
+	record = dma_buf_cursor_pass(m->private, dmabuf);
+	dma_buf_put(dmabuf);
+	return record;
+}
+
+static int dma_buf_bpf_run(struct seq_file *m, struct dma_buf *dmabuf)
+{
+	struct bpf_iter_meta meta = { .seq = m };
+	struct bpf_iter__dmabuf ctx = { .meta = &meta, .dmabuf = dmabuf };
+	struct bpf_prog *prog = bpf_iter_get_info(&meta, !dmabuf);
+
+	return prog ? bpf_iter_run_prog(prog, &ctx) : 0;
+}
+
+static int dma_buf_bpf_show(struct seq_file *m, void *record)
+{
+	return dma_buf_bpf_run(m, record);
+}
+
+/* At the end the program is run without a buffer, once: it may write totals. */
+static void dma_buf_bpf_stop(struct seq_file *m, void *record)
+{
+	if (record)
+		dma_buf_put(record);
+	else
+		dma_buf_bpf_run(m, NULL);
+}
+
+static const struct seq_operations dma_buf_bpf_sops = {
+	.start	= dma_buf_bpf_start,
+	.next	= dma_buf_bpf_next,
+	.stop	= dma_buf_bpf_stop,
+	.show	= dma_buf_bpf_show,
+};
+
+static int dma_buf_bpf_init_seq(void *private, struct bpf_iter_aux_info *aux)
+{
+	dma_buf_cursor_init(private);
+	return 0;
+}
+
+static void dma_buf_bpf_fini_seq(void *private)
+{
+	dma_buf_cursor_end(private);
+}
+
+static const struct bpf_iter_seq_info dma_buf_bpf_seq_info = {
+	.seq_ops		= &dma_buf_bpf_sops,
+	.init_seq_private	= dma_buf_bpf_init_seq,
+	.fini_seq_private	= dma_buf_bpf_fini_seq,
+	.seq_priv_size		= sizeof(struct dma_buf_cursor),
+};
+
+static struct bpf_iter_reg dma_buf_bpf_target = {
+	.target			= "dmabuf",
+	.feature		= BPF_ITER_RESCHED,
+	.ctx_arg_info_size	= 1,
+	.ctx_arg_info		= {
+		{ offsetof(struct bpf_iter__dmabuf, dmabuf),
+		  PTR_TO_BTF_ID_OR_NULL | PTR_TRUSTED },
+	},
+	.seq_info		= &dma_buf_bpf_seq_info,
+};
+
+/*
+ * The open-coded iterator, as programs see it and as it is. Programs have its size
+ * from the kernel's BTF.
+ */
+struct bpf_iter_dmabuf {
+	__u64 __opaque[1];
+} __aligned(8);
+
+/**
+ * struct dma_buf_bpf_walk - state of the open-coded iterator
+ * @dmabuf: what was handed out last, with a reference; NULL before the first,
+ *	an error pointer behind the last
+ */
+struct dma_buf_bpf_walk {
+	struct dma_buf *dmabuf;
+} __aligned(8);
+
+#define DMA_BUF_BPF_AT_END	ERR_PTR(-ENODATA)
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_iter_dmabuf_new - begin to go through every live buffer
+ * @it: iterator, of the program
+ *
+ * Context: Programs that may sleep.
+ * Return: 0.
+ */
+__bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
+{
+	struct dma_buf_bpf_walk *walk = (void *)it;
+
+	BUILD_BUG_ON(sizeof(*walk) != sizeof(*it));
+	BUILD_BUG_ON(__alignof__(*walk) != __alignof__(*it));
+
+	walk->dmabuf = NULL;
+	return 0;
+}
+
+/**
+ * bpf_iter_dmabuf_next - go on to the next buffer
+ * @it: iterator
+ *
+ * What lives through the whole walk is returned exactly once.
+ *
+ * Context: Programs that may sleep.
+ * Return: a buffer, good until the next call or the end of the iterator; NULL at the
+ * end, and from then on.
+ */
+__bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
+{
+	struct dma_buf_bpf_walk *walk = (void *)it;
+	struct dma_buf *dmabuf = walk->dmabuf;
+
+	if (IS_ERR(dmabuf))
+		return NULL;
+
+	dmabuf = dmabuf ? dma_buf_iter_next(dmabuf) : dma_buf_iter_begin();
+	walk->dmabuf = dmabuf ?: DMA_BUF_BPF_AT_END;
+	return dmabuf;
+}
+
+/**
+ * bpf_iter_dmabuf_destroy - end it, wherever it is
+ * @it: iterator
+ *
+ * Context: Programs that may sleep.
+ */
+__bpf_kfunc void bpf_iter_dmabuf_destroy(struct bpf_iter_dmabuf *it)
+{
+	struct dma_buf_bpf_walk *walk = (void *)it;
+
+	if (!IS_ERR_OR_NULL(walk->dmabuf))
+		dma_buf_put(walk->dmabuf);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(dma_buf_bpf_kfuncs)
+BTF_ID_FLAGS(func, bpf_iter_dmabuf_new, KF_ITER_NEW | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_iter_dmabuf_next, KF_ITER_NEXT | KF_RET_NULL | KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_iter_dmabuf_destroy, KF_ITER_DESTROY | KF_SLEEPABLE)
+BTF_KFUNCS_END(dma_buf_bpf_kfuncs)
+
+static const struct btf_kfunc_id_set dma_buf_bpf_kfunc_set = {
+	.owner	= THIS_MODULE,
+	.set	= &dma_buf_bpf_kfuncs,
+};
+
+static int __init dma_buf_bpf_init(void)
+{
+	int ret;
+
+	dma_buf_bpf_target.ctx_arg_info[0].btf_id = dma_buf_btf_id[0];
+	ret = bpf_iter_reg_target(&dma_buf_bpf_target);
+	if (ret)
+		return ret;
+
+	/* For programs of every type that may sleep */
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_UNSPEC,
+					 &dma_buf_bpf_kfunc_set);
+}
+late_initcall(dma_buf_bpf_init);
