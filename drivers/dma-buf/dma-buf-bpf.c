@@ -162,7 +162,7 @@ __bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
  *
  * Context: Programs that may sleep.
  * Return: a buffer, good until the next call or the end of the iterator; NULL at the
- * end, and from then on.
+ * end, and from then on: the verifier counts on that.
  */
 __bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
 {

@@ -450,6 +450,24 @@ TEST_F(iter, target_read_in_pieces)
 	close(fd);
 }
 
+/* A reader that ends in the middle leaves nothing behind that buffers pass by. */
+TEST_F(iter, target_closed_early)
+{
+	int fds[SOME], fd, i;
+
+	for (i = 0; i < SOME; i++) {
+		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fd = target_open(self->skel->progs.write_records);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(sizeof(struct record),
+			  read(fd, self->view->records, sizeof(struct record)));
+		close(fd);
+	}
+	for (i = 0; i < SOME; i++)
+		close(fds[i]);
+	EXPECT_EQ(0, view_target(self->view, self->skel, 65536));
+}
+
 /* Much more than the buffer that the kernel gathers output in */
 TEST_F(iter, target_longer_than_a_read)
 {
