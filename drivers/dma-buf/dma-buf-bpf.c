@@ -141,7 +141,7 @@ __bpf_kfunc_start_defs();
  * @it: iterator, of the program
  *
  * Context: Programs that may sleep.
- * Return: 0.
+ * Return: 0, always.
  */
 __bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
 {
