@@ -18,6 +18,8 @@ help:
 	@echo '                  core and on ours; picture in build/bench/results.png'
 	@echo 'make bench-scale  what several processors get done with buffers at the same time,'
 	@echo '                  and which locks they wait for, on both cores'
+	@echo 'make docs         the pages about buffers as HTML, in build/docs/html; checks the'
+	@echo '                  names in them'
 	@echo 'make lint         checkpatch, sparse, W=1, kernel-doc, shellcheck'
 	@echo 'make users        compile every driver that uses dma-buf with our header and'
 	@echo '                  the stock one, and compare the warnings'
@@ -35,11 +37,11 @@ help:
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run bench bench-scale check check-race compare coverage lint mutate stress users v4l2-expect:
+run bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run bench bench-scale check check-race compare coverage lint mutate stress users v4l2-expect clean
+.PHONY: help run bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect clean
