@@ -323,6 +323,7 @@ static struct miscdevice sample_misc = {
 /* Each buffer holds a reference to the module, so none is left at unload. */
 module_misc_device(sample_misc);
 
+/* [module] */
 MODULE_DESCRIPTION("Sample of an exporter of DMA buffers");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMA_BUF);
