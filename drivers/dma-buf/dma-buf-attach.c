@@ -528,14 +528,14 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
  * It is the exporter's, to be given back with dma_buf_unmap_attachment().
  *
  * A static importer may start DMA at once and until it unmaps. A dynamic one has
- * to wait for the fences of the reservation first, and may use the mapping until
+ * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the mapping until
  * its &dma_buf_attach_ops.move_notify is called.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
  * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
  * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
- * mappings and has kept one of another direction; -ERESTARTSYS if a signal came
+ * mappings and has kept one of another direction than this or both; -ERESTARTSYS if a signal came
  * while a static importer waited; or the exporter's error.
  */
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,

@@ -4,8 +4,9 @@
  *
  * Each possible CPU has a shard: a list and a short spinlock. A buffer goes onto
  * the list of the CPU that exports it, remembers the shard, stays there until
- * its release and never moves, so exports and closes on different CPUs share
- * nothing.
+ * its release and never moves: exports on different CPUs share nothing but the
+ * numbers that each fetches once in a while, and a close shares with the exports of
+ * the one CPU that its buffer is from.
  *
  * A walker has a cursor. It goes through the shards one by one, takes one buffer at
  * a time, with a reference, and holds a shard's lock for a few instructions only,

@@ -227,7 +227,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
  * Context: Process context, may sleep. Takes no lock that drivers see; the
  * caller may hold reservations.
  * Return: a buffer with one reference, which is the caller's, or an ERR_PTR():
- * -EINVAL if a required argument is missing (with a warning), the size is 0 or
+ * -EINVAL if a required argument is missing, or one of the pin and unpin hooks, or
+ * mappings are to be cached and pinned (each with a warning), or if the size is 0 or
  * above LLONG_MAX; -ENOENT if the owner is being unloaded; -ENOMEM; -ENFILE.
  */
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)

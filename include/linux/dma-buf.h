@@ -50,8 +50,9 @@ struct dma_buf_ops {
 	/**
 	 * @attach: optional, resv not held. A device wants to use the buffer.
 	 * Every member of the attachment is set, but it is not yet listed. May
-	 * refuse (the error goes to the importer), must clear
-	 * &dma_buf_attachment.peer2peer if it cannot serve peer DMA.
+	 * refuse (the error goes to the importer). An exporter of device memory
+	 * must clear &dma_buf_attachment.peer2peer if it cannot serve peer DMA;
+	 * for system memory it means nothing.
 	 */
 	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
@@ -235,7 +236,8 @@ struct dma_buf_attachment {
  * @ops: the exporter's hooks
  * @size: bytes, 1 to LLONG_MAX
  * @flags: O_RDONLY, O_WRONLY or O_RDWR, and O_NONBLOCK, for the file
- * @resv: reservation of the exporter's, or NULL to have the core keep one
+ * @resv: reservation of the exporter's, which lives until its release hook is
+ *	called, or NULL to have the core keep one
  * @priv: the exporter's, required
  */
 struct dma_buf_export_info {

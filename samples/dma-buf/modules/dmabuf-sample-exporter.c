@@ -80,13 +80,6 @@ static struct sample_buffer *sample_alloc(size_t size)
 	return buf;
 }
 
-static int sample_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
-{
-	/* Nothing here is memory of a device. */
-	attach->peer2peer = false;
-	return 0;
-}
-
 static struct sg_table *sample_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction dir)
 {
@@ -194,7 +187,6 @@ static int sample_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	/* All pages are there, so there is no need to wait for faults. */
-	vm_flags_set(vma, VM_DONTEXPAND);
 	return vm_map_pages(vma, buf->pages, buf->n_pages);
 }
 
@@ -225,7 +217,6 @@ static void sample_release(struct dma_buf *dmabuf)
 }
 
 static const struct dma_buf_ops sample_ops = {
-	.attach = sample_attach,
 	.map_dma_buf = sample_map,
 	.unmap_dma_buf = sample_unmap,
 	.begin_cpu_access = sample_begin_cpu_access,
