@@ -7,6 +7,7 @@
  * nothing is waited for and nobody has to wait. Between two read() calls only
  * the place is remembered, no reference, so an idle reader keeps no buffer alive.
  */
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/dma-buf.h>
@@ -15,6 +16,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 
 #include "dma-buf-internal.h"
@@ -55,6 +57,13 @@ static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		if (dma_resv_iter_is_restarted(&cursor) &&
 		    !seq_has_overflowed(m))
 			m->count = start;
+		/*
+		 * Its driver may free the names once the fence has signaled and RCU
+		 * has no reader left: our reference keeps the fence alone.
+		 */
+		guard(rcu)();
+		if (dma_fence_is_signaled(fence))
+			continue;
 		seq_printf(m, "\t%s fence:",
 			   usages[dma_resv_iter_usage(&cursor)]);
 		dma_fence_describe(fence, m);

@@ -12,6 +12,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -674,6 +675,88 @@ static void test_bufinfo(struct kunit *test)
 	mock_put(other, second);
 }
 
+/* A fence that signals when it has been asked so often whether it has */
+struct test_asked_fence {
+	struct dma_fence base;
+	spinlock_t lock; /* of @base */
+	unsigned int asked, pending_for;
+	unsigned int named, named_unguarded;
+};
+
+static const char *test_asked_name(struct dma_fence *fence)
+{
+	struct test_asked_fence *asked = container_of(fence, typeof(*asked), base);
+
+	asked->named++;
+	if (!rcu_read_lock_held())
+		asked->named_unguarded++;
+	return "asked";
+}
+
+static bool test_asked_signaled(struct dma_fence *fence)
+{
+	struct test_asked_fence *asked = container_of(fence, typeof(*asked), base);
+
+	return ++asked->asked > asked->pending_for;
+}
+
+static const struct dma_fence_ops test_asked_ops = {
+	.get_driver_name	= test_asked_name,
+	.get_timeline_name	= test_asked_name,
+	.signaled		= test_asked_signaled,
+};
+
+static struct test_asked_fence *
+test_asked_fence_add(struct kunit *test, struct dma_buf *dmabuf, unsigned int pending_for)
+{
+	struct test_asked_fence *asked = kzalloc(sizeof(*asked), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, asked);
+	asked->pending_for = pending_for;
+	spin_lock_init(&asked->lock);
+	dma_fence_init(&asked->base, &test_asked_ops, &asked->lock,
+		       dma_fence_context_alloc(1), 1);
+	mock_add_fence(dmabuf, &asked->base, DMA_RESV_USAGE_WRITE);
+	return asked;
+}
+
+/*
+ * A driver may free the names of a fence as soon as that has signaled and nobody is
+ * within RCU any more: they are not asked for otherwise.
+ */
+static void test_bufinfo_fence_names(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct test_asked_fence *pending, *passing;
+	const char *text, *line, *end;
+	struct dma_buf *dmabuf;
+
+	test_debugfs_need(test, "dma_buf/bufinfo");
+	dmabuf = mock_export(mock);
+	pending = test_asked_fence_add(test, dmabuf, UINT_MAX);
+	/* It signals between two looks. */
+	passing = test_asked_fence_add(test, dmabuf, 1);
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, PAGE_SIZE);
+	line = test_bufinfo_line(test, text, dmabuf, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	end = strstr(line, "Attached Devices:");
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	line = strnstr(line, "\twrite fence:asked asked seq 1 unsignalled\n", end - line);
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	line = strchr(line, '\n');
+	KUNIT_EXPECT_NULL(test, strnstr(line, " fence:", end - line));
+
+	KUNIT_EXPECT_GT(test, pending->named, 0U);
+	KUNIT_EXPECT_EQ(test, pending->named_unguarded, 0U);
+	KUNIT_EXPECT_GT(test, passing->asked, 1U);
+	KUNIT_EXPECT_EQ(test, passing->named, 0U);
+
+	dma_fence_put(&pending->base);
+	dma_fence_put(&passing->base);
+	mock_put(mock, dmabuf);
+}
+
 /* Adds up the lines of buffers, which alone begin with a figure. */
 static void test_bufinfo_sum(const char *text, unsigned long *objects,
 			     unsigned long *bytes)
@@ -987,6 +1070,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_sync_file_import_wrong),
 	KUNIT_CASE(test_sync_file_import_array),
 	KUNIT_CASE(test_bufinfo),
+	KUNIT_CASE(test_bufinfo_fence_names),
 	KUNIT_CASE(test_bufinfo_pieces),
 	KUNIT_CASE(test_bufinfo_long),
 	KUNIT_CASE(test_bufinfo_closed),
