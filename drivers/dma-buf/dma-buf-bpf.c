@@ -35,23 +35,39 @@ struct bpf_iter__dmabuf {
 
 DEFINE_BPF_ITER_FUNC(dmabuf, struct bpf_iter_meta *meta, struct dma_buf *dmabuf)
 
-/* Between two read() calls only the place is remembered, as bufinfo does. */
+/**
+ * struct dma_buf_bpf_reader - state of one open file of the target
+ * @cursor: before the buffer that is shown, or is to be shown next
+ * @begun: the first buffer has been looked for
+ */
+struct dma_buf_bpf_reader {
+	struct dma_buf_cursor cursor;
+	bool begun;
+};
+
+/*
+ * Between two read() calls only the place is remembered, as bufinfo does. The
+ * position does not tell whether that is the beginning: it is 0 as well when the end
+ * has been shown and there was no buffer before it. Nobody can seek.
+ */
 static void *dma_buf_bpf_start(struct seq_file *m, loff_t *pos)
 {
-	struct dma_buf_cursor *cursor = m->private;
+	struct dma_buf_bpf_reader *reader = m->private;
 
-	if (!*pos)
-		dma_buf_cursor_first(cursor);
+	if (!reader->begun)
+		dma_buf_cursor_first(&reader->cursor);
+	reader->begun = true;
 
-	return dma_buf_cursor_get(cursor);
+	return dma_buf_cursor_get(&reader->cursor);
 }
 
 static void *dma_buf_bpf_next(struct seq_file *m, void *record, loff_t *pos)
 {
+	struct dma_buf_bpf_reader *reader = m->private;
 	struct dma_buf *dmabuf = record;
 
 	++*pos;
-	record = dma_buf_cursor_pass(m->private, dmabuf);
+	record = dma_buf_cursor_pass(&reader->cursor, dmabuf);
 	dma_buf_put(dmabuf);
 	return record;
 }
@@ -88,20 +104,25 @@ static const struct seq_operations dma_buf_bpf_sops = {
 
 static int dma_buf_bpf_init_seq(void *private, struct bpf_iter_aux_info *aux)
 {
-	dma_buf_cursor_init(private);
+	struct dma_buf_bpf_reader *reader = private;
+
+	dma_buf_cursor_init(&reader->cursor);
+	reader->begun = false;
 	return 0;
 }
 
 static void dma_buf_bpf_fini_seq(void *private)
 {
-	dma_buf_cursor_end(private);
+	struct dma_buf_bpf_reader *reader = private;
+
+	dma_buf_cursor_end(&reader->cursor);
 }
 
 static const struct bpf_iter_seq_info dma_buf_bpf_seq_info = {
 	.seq_ops		= &dma_buf_bpf_sops,
 	.init_seq_private	= dma_buf_bpf_init_seq,
 	.fini_seq_private	= dma_buf_bpf_fini_seq,
-	.seq_priv_size		= sizeof(struct dma_buf_cursor),
+	.seq_priv_size		= sizeof(struct dma_buf_bpf_reader),
 };
 
 static struct bpf_iter_reg dma_buf_bpf_target = {
@@ -161,8 +182,9 @@ __bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
  * What lives through the whole walk is returned exactly once.
  *
  * Context: Programs that may sleep.
- * Return: a buffer, good until the next call or the end of the iterator; NULL at the
- * end, and from then on: the verifier counts on that.
+ * Return: a buffer, good until the next call or the end of the iterator, which the
+ * verifier of 6.12 does not watch over; NULL at the end, and from then on: that it
+ * counts on.
  */
 __bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
 {

@@ -420,6 +420,27 @@ TEST_F(iter, target_runs_at_the_end)
 	EXPECT_EQ(self->view->count, lines_told);
 }
 
+/* The end is the end, though there was nothing before it: totals come last. */
+TEST_F(iter, target_ends_once)
+{
+	char text[64] = "";
+	int fd, buf;
+
+	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
+	if (self->view->count)
+		SKIP_TEST("needs a system without buffers, here are %zu",
+			  self->view->count);
+	fd = target_open(self->skel->progs.write_table);
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, text, sizeof(text) - 1));
+	EXPECT_STREQ("total 0\n", text);
+
+	buf = buffer(_metadata, self->mock, getpagesize());
+	EXPECT_EQ(0, read(fd, text, sizeof(text)));
+	close(buf);
+	close(fd);
+}
+
 /* The place is kept between two reads, however short, and needs no buffer. */
 TEST_F(iter, target_read_in_pieces)
 {
