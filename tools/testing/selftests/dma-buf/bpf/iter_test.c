@@ -208,28 +208,66 @@ static int view_bufinfo(struct view *view)
 	return 0;
 }
 
+/* Writes a character as UTF-8, which takes up to four bytes; returns how many. */
+static int put_utf8(char *to, unsigned int c)
+{
+	if (c < 0x80) {
+		to[0] = c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = 0xc0 | c >> 6;
+		to[1] = 0x80 | (c & 0x3f);
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = 0xe0 | c >> 12;
+		to[1] = 0x80 | (c >> 6 & 0x3f);
+		to[2] = 0x80 | (c & 0x3f);
+		return 3;
+	}
+	to[0] = 0xf0 | c >> 18;
+	to[1] = 0x80 | (c >> 12 & 0x3f);
+	to[2] = 0x80 | (c >> 6 & 0x3f);
+	to[3] = 0x80 | (c & 0x3f);
+	return 4;
+}
+
+/* Behind "\u": four digits, or twice that for what has more than 16 bits */
+static unsigned int json_unicode(const char **at)
+{
+	unsigned int c = 0, low;
+
+	if (sscanf(*at, "%4x", &c) != 1)
+		return '?';
+	*at += 4;
+	if (c >= 0xd800 && c < 0xdc00 && sscanf(*at, "\\u%4x", &low) == 1) {
+		*at += 6;
+		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+	}
+	return c;
+}
+
 /* A string of JSON, as far as lsdmabuf writes such; *at moves behind it. */
 static bool json_string(const char **at, char *to)
 {
 	const char *p = *at;
 	char *end = to + TEXT_LEN - 1;
-	unsigned int c;
 
 	if (*p++ != '"')
 		return false;
 	while (*p && *p != '"') {
-		char one = *p++;
+		char bytes[4] = { *p++ };
+		int i, n = 1;
 
-		if (one == '\\') {
-			one = *p++;
-			if (one == 'u' && sscanf(p, "%4x", &c) == 1) {
-				/* What is no ASCII has its bytes in the _hex key. */
-				one = c < 0x80 ? c : '?';
-				p += 4;
-			}
+		if (bytes[0] == '\\') {
+			bytes[0] = *p++;
+			if (bytes[0] == 'u')
+				n = put_utf8(bytes, json_unicode(&p));
 		}
-		if (to < end)
-			*to++ = one;
+		/* Too long if bytes were replaced: those are in the _hex key. */
+		for (i = 0; i < n && to < end; i++)
+			*to++ = bytes[i];
 	}
 	*to = '\0';
 	*at = p + 1;
@@ -696,6 +734,9 @@ static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
 			ASSERT_NE(MAP_FAILED, mmap(NULL, getpagesize(), PROT_READ,
 						   MAP_SHARED, fds[i], 0));
 	}
+
+	/* Control characters that take two bytes, and four */
+	ASSERT_EQ(0, buf_set_name(fds[0], "next\xc2\x85line \xf3\xa0\x80\x81"));
 
 	child = fork();
 	ASSERT_LE(0, child);
