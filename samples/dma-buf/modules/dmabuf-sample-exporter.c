@@ -107,7 +107,10 @@ static struct sg_table *sample_map(struct dma_buf_attachment *attach,
 
 	m->dev = attach->dev;
 	m->dir = dir;
-	/* The reservation is held, here and in sample_unmap(). */
+	/*
+	 * The reservation is held, here and in sample_unmap(): importers have to.
+	 * An exporter that cannot be sure of all of them needs a lock of its own.
+	 */
 	list_add(&m->node, &buf->mappings);
 	return &m->sgt;
 
@@ -135,6 +138,9 @@ static void sample_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
  * direction of the access is. For an access that only writes, too, the CPU has
  * to see what devices wrote: it may write a part of the buffer, and the rest
  * goes back to the devices together with that.
+ *
+ * What several devices with bounce buffers write between two accesses cannot be put
+ * together: each has a copy of the whole buffer, and the last one synced stays.
  *
  * The direction of dma_sync_sgtable_*() is the one which the device was mapped
  * with, and not the one of the access.
