@@ -182,9 +182,9 @@ __bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
  * What lives through the whole walk is returned exactly once.
  *
  * Context: Programs that may sleep.
- * Return: a buffer, good until the next call or the end of the iterator, which the
- * verifier of 6.12 does not watch over; NULL at the end, and from then on: that it
- * counts on.
+ * Return: a buffer, or NULL at the end and from then on, as the verifier takes for
+ * granted. The buffer is the program's until the next call or the end of the iterator;
+ * the verifier of 6.12 does not stop a program that uses it longer.
  */
 __bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
 {

@@ -59,7 +59,7 @@ static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 			m->count = start;
 		/*
 		 * Its driver may free the names once the fence has signaled and RCU
-		 * has no reader left: our reference keeps the fence alone.
+		 * has no reader left: our reference keeps the fence, but not them.
 		 */
 		guard(rcu)();
 		if (dma_fence_is_signaled(fence))

@@ -688,6 +688,7 @@ static const char *test_asked_name(struct dma_fence *fence)
 	struct test_asked_fence *asked = container_of(fence, typeof(*asked), base);
 
 	asked->named++;
+	/* Always true without lockdep: only its kernels tell. */
 	if (!rcu_read_lock_held())
 		asked->named_unguarded++;
 	return "asked";
