@@ -93,9 +93,9 @@ struct dma_buf_name {
 
 /**
  * struct dma_buf_object - all that a buffer is
- * @dmabuf: the part that drivers see
  * @shard_link: link in the registry shard that inode.i_private points to, guarded
- *	by its lock
+ *	by its lock; @dmabuf must follow, see struct dma_buf_cursor
+ * @dmabuf: the part that drivers see
  * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
  * @lock: serialises arming and disarming of @poll; taken, inside the
@@ -108,9 +108,8 @@ struct dma_buf_name {
  * @inode: carries all this, see dma-buf-file.c
  */
 struct dma_buf_object {
-	struct dma_buf dmabuf;
-
 	struct hlist_node shard_link;
+	struct dma_buf dmabuf;
 
 	unsigned int vmaps;
 	spinlock_t lock; /* @poll, and dma_buf.attachments against a look */
@@ -219,15 +218,15 @@ void dma_buf_registry_del(struct dma_buf_object *obj);
 
 /**
  * struct dma_buf_cursor - a place in the registry that needs no reference
- * @shard: where it is, NULL for nowhere; the owner's
- * @pos: the next buffer's dma_buf_object.shard_link, NULL at the end of the shard;
- *	guarded by the shard's lock
- * @parked: link in the shard, guarded by its lock
+ * @shard: the shard that lists the cursor, NULL if it is unparked; the owner's
+ * @node: link in the shard, before the buffer that comes next; guarded by the
+ *	shard's lock
+ * @size: 0, by which walkers tell a cursor from a buffer; does not change
  */
 struct dma_buf_cursor {
 	struct dma_buf_shard *shard;
-	struct hlist_node *pos;
-	struct list_head parked;
+	struct hlist_node node;
+	size_t size;
 };
 
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor);

@@ -4,62 +4,77 @@
  *
  * Each possible CPU has a shard: a list and a short spinlock. A buffer goes onto
  * the list of the CPU that exports it, remembers the shard, stays there until
- * its release and never moves: exports on different CPUs share nothing but the
- * numbers that each fetches once in a while, and a close shares with the exports of
- * the one CPU that its buffer is from.
+ * its release and never moves. Exports on different CPUs share only the counter
+ * from which each shard refills its numbers, and a close contends only with the
+ * CPU that exported the buffer.
  *
- * A walker has a cursor. It goes through the shards one by one, takes one buffer at
- * a time, with a reference, and holds a shard's lock for a few instructions only,
- * never across two buffers that it returns:
+ * A walker has a cursor, which is an entry of the list itself: it stands before
+ * the buffer that it will return next. The walker goes through the shards one by
+ * one, takes one buffer at a time, with a reference, and never holds a shard's lock
+ * across two buffers that it returns:
  *
- *  - What is found on a list under its lock has not got past
+ *  - A buffer found on a list under its lock has not got past
  *    dma_buf_registry_del() in its release, so the object and its struct file are
- *    its own still. Its last reference may be gone: get_file_active() says so, and
- *    the walker passes on. A process that exits with very many buffers leaves as
- *    many of these at once, so the lock is let go after every few of them.
- *  - Between two looks a cursor is parked in its shard, and the release of the very
- *    buffer that it points to moves it to the next. It needs no reference, so it
- *    can wait for a reader's next read() as long as it takes.
+ *    still valid. Its last reference may be gone: get_file_active() says so, and
+ *    the walker skips the buffer.
+ *  - A parked cursor needs no reference, so it can wait for a reader's next read()
+ *    as long as it takes. A release need not know of cursors: it takes its buffer
+ *    off the list, and the cursor stands before the next entry.
  *
- * New buffers go to the head of a list, behind the back of a walker that is on
- * its way down: a walk ends even while others keep exporting, and what lives
- * through all of it is seen once.
+ * User space decides how many buffers die at once (a process that exits may leave
+ * any number) and how many cursors are parked (each open bufinfo has one). A walker
+ * steps over both, and releases the lock after DMA_BUF_LOOK_BATCH entries.
+ *
+ * New buffers are added at the head of a list, which a walker has passed already: a
+ * walk ends even while others keep exporting, and a buffer that lives through all
+ * of the walk is seen once.
  *
  * Inode numbers are handed to the shards in batches. Where they have 64 bits they
  * are unique for the machine's uptime; 32 bits wrap after four billion exports.
  */
+#include <linux/build_bug.h>
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 
 #include "dma-buf-internal.h"
 
 /* Numbers that a shard takes at a time: the global counter is touched rarely. */
 #define DMA_BUF_INO_BATCH	256
-/* Dying buffers that a walker passes by before it lets others have the lock */
+/* How many dying buffers and cursors a walker skips before it drops the lock */
 #define DMA_BUF_LOOK_BATCH	32
 
 /**
  * struct dma_buf_shard - the buffers that one CPU exported
- * @lock: guards all members but @cpu, and dma_buf_cursor.pos of @cursors; process
- *	context only, held for a few instructions
+ * @lock: guards all members but @cpu; process context only, held for no more than
+ *	DMA_BUF_LOOK_BATCH entries
  * @cpu: whose it is; does not change
  * @next_ino: number of the next buffer
  * @end_ino: first number that is not the shard's any more
- * @buffers: their dma_buf_object.shard_link, newest first
- * @cursors: their dma_buf_cursor.parked
+ * @entries: dma_buf_object.shard_link of its buffers, newest first, and among them
+ *	dma_buf_cursor.node of the parked cursors
  */
 struct dma_buf_shard {
 	spinlock_t lock; /* all but @cpu */
 	int cpu;
 	u64 next_ino;
 	u64 end_ino;
-	struct hlist_head buffers;
-	struct list_head cursors;
+	struct hlist_head entries;
 };
 
 static DEFINE_PER_CPU_ALIGNED(struct dma_buf_shard, dma_buf_shards);
+
+/*
+ * Entries of both kinds have a size after their link, so that one can be told from
+ * the other without a member of its own in each buffer: a cursor's is 0, which
+ * dma_buf_export() accepts from nobody.
+ */
+static_assert(offsetof(struct dma_buf_object, dmabuf.size) -
+	      offsetof(struct dma_buf_object, shard_link) ==
+	      offsetof(struct dma_buf_cursor, size) -
+	      offsetof(struct dma_buf_cursor, node));
 
 /* The one that lists a buffer; set once, before that */
 static struct dma_buf_shard *dma_buf_shard_of(struct dma_buf_object *obj)
@@ -89,7 +104,7 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 		shard->next_ino = shard->end_ino - DMA_BUF_INO_BATCH;
 	}
 	obj->inode.i_ino = shard->next_ino++;
-	hlist_add_head(&obj->shard_link, &shard->buffers);
+	hlist_add_head(&obj->shard_link, &shard->entries);
 	spin_unlock(&shard->lock);
 }
 
@@ -102,57 +117,56 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 void dma_buf_registry_del(struct dma_buf_object *obj)
 {
 	struct dma_buf_shard *shard = dma_buf_shard_of(obj);
-	struct dma_buf_cursor *cursor;
 
 	spin_lock(&shard->lock);
-	list_for_each_entry(cursor, &shard->cursors, parked)
-		if (cursor->pos == &obj->shard_link)
-			cursor->pos = obj->shard_link.next;
 	hlist_del(&obj->shard_link);
 	spin_unlock(&shard->lock);
 }
 
 /*
- * The first live buffer at or behind @cursor, whose shard's lock is held, if it is
- * among the next few.
+ * The first live buffer after @cursor, whose shard's lock is held, if it is among
+ * the next few entries. The cursor steps over what comes before it.
  */
 static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
 	__must_hold(&cursor->shard->lock)
 {
-	struct dma_buf_object *obj;
-	int i;
+	struct hlist_node *node, *passed = NULL;
+	struct dma_buf *found = NULL;
+	int i = 0;
 
-	for (i = 0; cursor->pos && i < DMA_BUF_LOOK_BATCH; i++) {
-		obj = hlist_entry(cursor->pos, typeof(*obj), shard_link);
-		if (get_file_active(&obj->dmabuf.file))
-			return &obj->dmabuf;
-		cursor->pos = cursor->pos->next;
+	for (node = cursor->node.next; node && i < DMA_BUF_LOOK_BATCH; i++) {
+		struct dma_buf_object *obj =
+			hlist_entry(node, typeof(*obj), shard_link);
+
+		/* Without a size it is a cursor, and nothing else of @obj is there. */
+		if (obj->dmabuf.size && get_file_active(&obj->dmabuf.file)) {
+			found = &obj->dmabuf;
+			break;
+		}
+		passed = node;
+		node = node->next;
 	}
-	return NULL;
-}
 
-static void dma_buf_cursor_park(struct dma_buf_cursor *cursor,
-				struct dma_buf_shard *shard,
-				struct hlist_node *pos)
-	__must_hold(&shard->lock)
-{
-	cursor->shard = shard;
-	cursor->pos = pos;
-	list_add(&cursor->parked, &shard->cursors);
+	if (passed) {
+		hlist_del(&cursor->node);
+		hlist_add_behind(&cursor->node, passed);
+	}
+	return found;
 }
 
 /**
- * dma_buf_cursor_init - make a cursor that is nowhere
- * @cursor: cursor; dma_buf_cursor_end() before its memory goes
+ * dma_buf_cursor_init - make an unparked cursor
+ * @cursor: cursor; call dma_buf_cursor_end() before its memory is freed
  */
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor)
 {
 	cursor->shard = NULL;
+	cursor->size = 0;
 }
 
 /**
  * dma_buf_cursor_end - take a cursor out of its shard
- * @cursor: cursor; is nowhere then, as after dma_buf_cursor_init()
+ * @cursor: cursor; unparked afterwards, as after dma_buf_cursor_init()
  *
  * Context: Process context. Takes and drops a shard's lock.
  */
@@ -162,11 +176,11 @@ void dma_buf_cursor_end(struct dma_buf_cursor *cursor)
 		return;
 
 	scoped_guard(spinlock, &cursor->shard->lock)
-		list_del(&cursor->parked);
+		hlist_del(&cursor->node);
 	cursor->shard = NULL;
 }
 
-/* Put a cursor before the first buffer of the shards behind @cpu's. */
+/* Put a cursor before the first buffer of the shards after @cpu's. */
 static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
 {
 	struct dma_buf_shard *shard;
@@ -175,12 +189,13 @@ static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
 	for (cpu = cpumask_next(cpu, cpu_possible_mask); cpu < nr_cpu_ids;
 	     cpu = cpumask_next(cpu, cpu_possible_mask)) {
 		shard = per_cpu_ptr(&dma_buf_shards, cpu);
-		/* Nothing is written that other CPUs work with, for nothing. */
-		if (hlist_empty(&shard->buffers))
+		/* Skip empty shards without bouncing the cache line of their lock. */
+		if (hlist_empty(&shard->entries))
 			continue;
 
+		cursor->shard = shard;
 		scoped_guard(spinlock, &shard->lock)
-			dma_buf_cursor_park(cursor, shard, shard->buffers.first);
+			hlist_add_head(&cursor->node, &shard->entries);
 		break;
 	}
 }
@@ -200,7 +215,7 @@ void dma_buf_cursor_first(struct dma_buf_cursor *cursor)
  * dma_buf_cursor_get - the buffer at a cursor
  * @cursor: cursor; stays before what is returned
  *
- * Context: Process context. Takes and drops shards' locks.
+ * Context: Process context, may sleep. Takes and drops shards' locks.
  * Return: a buffer with a reference that is the caller's, NULL at the end.
  */
 struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor)
@@ -213,19 +228,20 @@ struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor)
 
 		scoped_guard(spinlock, &shard->lock) {
 			dmabuf = dma_buf_cursor_look(cursor);
-			more = cursor->pos;
+			more = cursor->node.next;
 		}
 		if (dmabuf)
 			return dmabuf;
 		if (!more)
 			dma_buf_cursor_enter(cursor, shard->cpu);
+		cond_resched();
 	}
 	return NULL;
 }
 
 /**
- * dma_buf_cursor_pass - the buffer behind this one
- * @cursor: cursor, wherever it is; is put behind @dmabuf, before what is returned
+ * dma_buf_cursor_pass - the buffer after this one
+ * @cursor: cursor, wherever it is; is put after @dmabuf, before what is returned
  * @dmabuf: a buffer that the caller holds a reference to, which it keeps
  *
  * Context: Process context. Takes and drops shards' locks.
@@ -242,11 +258,11 @@ struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
 		dma_buf_cursor_end(cursor);
 
 	scoped_guard(spinlock, &shard->lock) {
-		/* The caller's reference keeps it listed. */
 		if (cursor->shard)
-			cursor->pos = obj->shard_link.next;
-		else
-			dma_buf_cursor_park(cursor, shard, obj->shard_link.next);
+			hlist_del(&cursor->node);
+		cursor->shard = shard;
+		/* The caller's reference keeps the buffer listed. */
+		hlist_add_behind(&cursor->node, &obj->shard_link);
 		next = dma_buf_cursor_look(cursor);
 	}
 	return next ?: dma_buf_cursor_get(cursor);
@@ -262,8 +278,8 @@ struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
  * The walker may sleep between two steps. It must not call the exporter's hooks
  * of a buffer that it found: the exporter may be about to replace their table.
  *
- * Context: Process context. Takes no lock that drivers see, and does not sleep; the
- * caller may hold reservations.
+ * Context: Process context, may sleep. Takes no lock that drivers see; the caller
+ * may hold reservations.
  * Return: a buffer with a reference, NULL if there is none.
  */
 struct dma_buf *dma_buf_iter_begin(void)
@@ -315,7 +331,6 @@ void __init dma_buf_registry_init(void)
 		struct dma_buf_shard *shard = per_cpu_ptr(&dma_buf_shards, cpu);
 
 		spin_lock_init(&shard->lock);
-		INIT_LIST_HEAD(&shard->cursors);
 		shard->cpu = cpu;
 	}
 }

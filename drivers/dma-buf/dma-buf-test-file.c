@@ -953,6 +953,68 @@ static void test_bufinfo_closed_ahead(struct kunit *test)
 	mock_put(mock[LAST], dmabuf[LAST]);
 }
 
+/*
+ * Many readers have stopped at the same place. The buffers that come next are
+ * closed, and each reader still comes to the end, and sees what is left once.
+ */
+static void test_bufinfo_many_readers(struct kunit *test)
+{
+	enum { BUFFERS = 5, READERS = 150 };
+	struct mock_exporter *mock[BUFFERS];
+	struct dma_buf *dmabuf[BUFFERS];
+	char __user *memory = test_user_memory(test, BUFINFO_SIZE);
+	struct file **file;
+	char *text;
+	loff_t *pos;
+	int i;
+
+	test_debugfs_need(test, "dma_buf/bufinfo");
+	text = kunit_kzalloc(test, BUFINFO_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	file = kunit_kcalloc(test, READERS, sizeof(*file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	pos = kunit_kcalloc(test, READERS, sizeof(*pos), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pos);
+	/* One CPU's are shown newest first. */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	for (i = 0; i < BUFFERS; i++) {
+		mock[i] = mock_exporter_create(test, MOCK_BARE);
+		dmabuf[i] = mock_export(mock[i]);
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+
+	for (i = 0; i < READERS; i++) {
+		file[i] = test_debugfs_open("dma_buf/bufinfo", O_RDONLY);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file[i]);
+		memset(text, 0, BUFINFO_SIZE);
+		/* Up to and with the first of ours */
+		while (!test_bufinfo_line(test, text, dmabuf[BUFFERS - 1], "<none>"))
+			KUNIT_ASSERT_GT(test, test_read_on(file[i], memory, 16, text,
+							   &pos[i]), 0);
+	}
+
+	/* Where they stand now, and the one after that */
+	mock_put(mock[BUFFERS - 1], dmabuf[BUFFERS - 1]);
+	mock_put(mock[BUFFERS - 2], dmabuf[BUFFERS - 2]);
+	for (i = 0; i < READERS; i++) {
+		size_t at = pos[i];
+		const char *line;
+
+		memset(text, 0, BUFINFO_SIZE);
+		while (test_read_on(file[i], memory, 4096, text, &pos[i]) > 0)
+			;
+		line = test_bufinfo_line(test, text + at, dmabuf[0], "<none>");
+		KUNIT_EXPECT_NOT_NULL(test, line);
+		if (line)
+			KUNIT_EXPECT_NULL(test, test_bufinfo_line(test, line + 1, dmabuf[0],
+								  "<none>"));
+		KUNIT_EXPECT_NOT_NULL(test, strstr(text + at, " objects, "));
+		fput(file[i]);
+	}
+	for (i = 0; i < BUFFERS - 2; i++)
+		mock_put(mock[i], dmabuf[i]);
+}
+
 /* Very many buffers with one exporter */
 struct test_crowd {
 	struct dma_buf_ops ops;
@@ -1076,6 +1138,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_bufinfo_long),
 	KUNIT_CASE(test_bufinfo_closed),
 	KUNIT_CASE(test_bufinfo_closed_ahead),
+	KUNIT_CASE(test_bufinfo_many_readers),
 	KUNIT_CASE_SLOW(test_bufinfo_crowd),
 	{}
 };
