@@ -62,7 +62,11 @@ static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		 * has no reader left: our reference keeps the fence, but not them.
 		 */
 		guard(rcu)();
-		if (dma_fence_is_signaled(fence))
+		/*
+		 * The bit alone: dma_fence_is_signaled() may signal the fence, and
+		 * so take a lock that is gone if its driver has just done that.
+		 */
+		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 			continue;
 		seq_printf(m, "\t%s fence:",
 			   usages[dma_resv_iter_usage(&cursor)]);

@@ -98,10 +98,12 @@ struct dma_buf_name {
  * @dmabuf: the part that drivers see
  * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
- * @lock: serialises arming and disarming of @poll; taken, inside the
- *	reservation, to take an attachment off dma_buf.attachments, so that who
- *	cannot wait for the reservation may look at the list under it, by
- *	list_for_each_entry_rcu(); never taken in a fence callback
+ * @lock: serialises arming and disarming of @poll. Also taken, inside the
+ *	reservation, to remove an attachment, so that readers that must not wait
+ *	for the reservation can visit dma_buf.attachments
+ *	(dma_buf_visit_attachments()), and so that an importer which detaches
+ *	waits until poll() is through with the lock of its fence. Never taken in a
+ *	fence callback.
  * @poll_wait: pollers
  * @poll: what they wait for, by enum dma_buf_poll_dir; NULL if none had to wait yet
  * @embedded_resv: dma_buf.resv points here if the exporter brought none

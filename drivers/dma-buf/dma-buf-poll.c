@@ -7,28 +7,39 @@
  * BOOKKEEP fences count for neither.
  *
  * An idle buffer is answered by a look at its fences, without their reservation
- * or any lock of ours (but to queue a poller, once). Only if some are pending, and
- * somebody waits, are callbacks armed, one on each, and the last of them to run
- * wakes the pollers: when the direction is ready, not for each fence on the way.
- * Then each poller looks again, and arms again if work was added meanwhile. Nothing
- * here holds a reference to the buffer: a fence that never signals does not keep it
- * alive.
+ * and without any lock of the core (except to queue a poller, once). Callbacks
+ * are armed only if fences are pending and a poller waits: one on each of the
+ * first DMA_BUF_POLL_BATCH pending fences. The last callback to run wakes the
+ * pollers, so they are woken when the direction is ready, and not for each fence
+ * on the way. Then each poller looks again, and arms again if more is pending:
+ * work that was added meanwhile, or what exceeded the batch. Nothing here holds a
+ * reference to the buffer: a fence that never signals does not keep it alive.
  *
- * Ready means: whatever was pending when the look began is done. A fence that comes
- * during the look may be missed, as dma_resv_add_fence() puts it where one that had
- * signaled was, and the look may have passed that place. So a reservation in which
- * each fence comes before the last one signals can be called ready, though it was
- * idle at no instant. dma_resv_wait_timeout(), by which all others wait, promises no
- * more, and who needs to know of work that is queued meanwhile has to be told so by
- * whoever queues it: it could just as well come right after the answer.
+ * Ready means that everything pending when the look began is done. A fence added
+ * during the look may be missed: dma_resv_add_fence() may reuse the slot of a
+ * signalled fence that the walk has already passed. A reservation in which each
+ * fence is added before the previous one signals can therefore be reported ready
+ * although it was never idle. dma_resv_wait_timeout() promises no more. Whoever
+ * must know about work queued later has to be told by whoever queues it; it could
+ * equally have been queued right after the answer.
  *
  * Wake-ups carry no key. A key says which events are ready, and io_uring and aio
- * take its word for it without another look. Here it would only be a hint: there
- * may be newer fences, or the poller may wait for the other direction. All
- * pollers are woken, as one that asked to be woken exclusively may be such.
+ * rely on it without another look. Here a key would only be a hint: there may be
+ * newer fences, or the poller may wait for the other direction. All pollers are
+ * woken, because a poller that asked to be woken exclusively may wait for the
+ * other direction, too.
  *
- * Who runs concurrently
- * ---------------------
+ * Work under a lock has a bound
+ * -----------------------------
+ * User space decides how many fences a reservation has: every GEM handle, sync
+ * file or timeline can bring one. The reservation is therefore walked without a
+ * lock of ours, dma_buf_poll_gather(), and only what was gathered, at most
+ * DMA_BUF_POLL_BATCH fences, is compared, armed and disarmed under obj->lock.
+ * References are dropped after the lock: the release of a container of fences
+ * drops as many more as its maker put in.
+ *
+ * What runs concurrently
+ * ----------------------
  * Pollers of the same buffer, on any CPU: obj->lock serialises what they do to a
  * struct dma_buf_poll. It is held while callbacks are added and removed, so the
  * order is obj->lock, fence->lock, poll_wait.lock.
@@ -37,46 +48,83 @@
  * must not take obj->lock, nor touch other fences, which may share the lock that
  * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
  * its reference to the fence, clears entry->fence, and does not touch the object
- * after it let poll_wait.lock go. Not every driver holds a reference to the fence
- * that it signals (sw_sync does not), and release hooks take the lock that is
- * held: the last reference is left to be dropped by whoever disarms.
+ * after it has released poll_wait.lock. Not every driver holds a reference to the
+ * fence that it signals (sw_sync does not), and release hooks take the lock that
+ * is held: the last reference is left to be dropped by dma_buf_poll_disarm().
  *
  * The release, dma_buf_poll_shutdown(): no poller is left then. Most hold the
- * file, and epoll has been told that it goes. Callbacks may be running.
+ * file, and epoll has been told that the file goes away. Callbacks may be running.
  *
- * A callback is removed only where poll_wait.lock showed that it was still to
- * run, and with a reference to the fence that was taken there: before that it
- * has not dropped its own. dma_fence_remove_callback() then either prevents the
- * callback, or waits for fence->lock, that is until it is through with the
- * object. The lock of a fence that has signaled may be gone together with the
- * driver that owned it. A fence that signals right between the two looks is
- * covered by RCU as far as its driver honours that: locks inside the fence, or
- * in a module, are; one that the driver frees at once while references to the
- * fence remain is not, nor is it for anybody else who waits on that fence.
+ * When a fence's lock may be taken
+ * --------------------------------
+ * The memory and the lock of a fence must stay valid for a grace period after the
+ * last reference is dropped, see struct dma_fence. A driver that keeps the lock in
+ * memory which it frees as soon as the fence has signalled and its importer has
+ * detached breaks that rule, for the base's own waits as well. The core does not
+ * make that worse. It takes a fence's lock only inside a section of obj->lock in
+ * which it has seen that the fence has not signalled, and a detach must take
+ * obj->lock, to take its attachment off the list, before the driver can go on:
+ *
+ *	poller				driver
+ *
+ *	spin_lock(obj->lock)
+ *	look: not signalled
+ *					dma_fence_signal()
+ *					  spin_lock(fence->lock)
+ *	spin_lock(fence->lock): spins
+ *					  set SIGNALED
+ *					  spin_unlock(fence->lock)
+ *	gets it, sees SIGNALED
+ *	spin_unlock(fence->lock)
+ *					dma_buf_detach()
+ *					  spin_lock(obj->lock): spins
+ *	spin_unlock(obj->lock)
+ *					  gets it, list_del()
+ *					  spin_unlock(obj->lock)
+ *					kfree(memory of fence->lock)
+ *
+ * Without obj->lock the driver could do all of that between the look and the
+ * lock. For an armed callback "not signalled" is what the core itself knows:
+ * under poll_wait.lock the callback has not run yet, and it runs before the
+ * signalling section of fence->lock ends. A section of obj->lock is a read-side
+ * section of RCU as well, so it also covers a lock that is freed after a grace
+ * period, in a module that is unloaded say.
  *
  * No wake-up is lost
  * ------------------
- * A poller queues itself on poll_wait, then looks. Let it go to sleep because it
- * relies on what is armed, by itself or by another. After it had queued itself,
- * it saw poll->pending above 0; see dma_buf_poll_awaited(), dma_buf_poll_set() and
- * dma_buf_poll_relies(). The last callback takes poll->pending to 0 and wakes in
- * one go under poll_wait.lock. If the poller's turn at that lock came first, it is
- * found queued. If the callback's did, the poller sees 0, does not rely on it and
- * arms anew. A poller that is queued from an earlier look already is woken in any
- * case. So it is where poll->pending goes back to 0 because no callback could be
- * added any more, which dma_buf_poll_relies() may have seen above 0.
+ * A poller queues itself on poll_wait before it looks. Suppose it then sleeps,
+ * relying on callbacks that it or another poller has armed: after queueing it has
+ * read poll->pending above 0 (dma_buf_poll_suits(), dma_buf_poll_set() and
+ * dma_buf_poll_relies()). The last callback drops poll->pending to 0 and wakes,
+ * both under one hold of poll_wait.lock.
+ *
+ *	poller is first			callback is first
+ *
+ *	add_wait_queue(poll_wait)	spin_lock(poll_wait.lock)
+ *	read pending: 1			pending = 0, wake: finds nobody
+ *	sleep				spin_unlock(poll_wait.lock)
+ *	    spin_lock(poll_wait.lock)	    add_wait_queue(poll_wait)
+ *	    pending = 0, wake: finds	    read pending: 0
+ *	    the poller			    arm anew, or report ready
+ *
+ * The wait queue is changed under poll_wait.lock, so there is no third order. A
+ * poller still queued from an earlier look is always woken, also when
+ * poll->pending returns to 0 because no callback could be added, and when
+ * callbacks are removed that were yet to run.
  *
  * No poller starves another
  * -------------------------
- * What is armed suits a poller if every fence in it is still pending in the
- * reservation: the direction cannot become ready before those are done, and
- * after that all pollers look again. If a fence was taken out of the reservation
- * before it signaled (replaced, superseded) it may never do so. Then the poller
- * that notices arms what is pending now instead. That may hold fences which are
- * newer than what the other pollers wait for, so they are woken to look again.
+ * What is armed suits a poller if the reservation still holds each of these fences,
+ * pending: the direction cannot become ready before they are done, and after that
+ * all pollers look again. A fence that was taken out of the reservation before it
+ * signalled (replaced, superseded) may never signal. The poller that notices arms
+ * what is pending now instead. That may include fences which are newer than what
+ * the other pollers wait for, so they are woken to look again.
  *
- * The poller that did this is woken itself. It then finds what it armed, and
- * goes quiet: it takes a change of the reservation to have another round.
+ * The poller that re-armed is woken too, finds its own callbacks in place, and
+ * sleeps. Another round needs another change of the reservation, so this cannot
+ * loop. The same goes for more pending fences than a batch holds: new fences in
+ * front of the armed ones can push these out of the batch, once each.
  */
 #include <linux/cleanup.h>
 #include <linux/dma-buf.h>
@@ -89,8 +137,35 @@
 
 #include "dma-buf-internal.h"
 
+/*
+ * How many callbacks are armed at a time, and so how long obj->lock is held. More
+ * contexts than this rarely work on one buffer; where they do, pollers are woken
+ * once for every so many fences.
+ */
+#define DMA_BUF_POLL_BATCH	32
+
 #define DMA_BUF_POLL_IN_EVENTS	(EPOLLIN | EPOLLRDNORM)
 #define DMA_BUF_POLL_OUT_EVENTS	(EPOLLOUT | EPOLLWRNORM)
+
+/**
+ * struct dma_buf_poll_batch - one attempt of a poller to arm callbacks
+ * @count: how many fences were gathered, at most DMA_BUF_POLL_BATCH
+ * @fences: these, in the order of the reservation; their references become the
+ *	callbacks', those that are left are dropped after the lock
+ * @dropped: references that callbacks held which were armed before
+ * @entries: for the callbacks; after dma_buf_poll_set() those that are not needed
+ *	(any more): an allocation, or &dma_buf_poll.single
+ * @armed: result, a wake-up will come
+ * @replaced: result, pollers relied on a wake-up that will not come
+ */
+struct dma_buf_poll_batch {
+	unsigned int count;
+	struct dma_fence *fences[DMA_BUF_POLL_BATCH];
+	struct dma_fence *dropped[DMA_BUF_POLL_BATCH];
+	struct dma_buf_poll_entry *entries;
+	bool armed;
+	bool replaced;
+};
 
 static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 {
@@ -111,7 +186,10 @@ static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 					poll == &obj->poll[DMA_BUF_POLL_OUT]);
 		wake_up_all_locked(&obj->poll_wait);
 	}
-	/* A dma_fence_put() that never releases. */
+	/*
+	 * Drop the reference unless it is the last: a fence's release hook may
+	 * take fence->lock, which is held here.
+	 */
 	if (refcount_dec_not_one(&entry->fence->refcount.refcount))
 		WRITE_ONCE(entry->fence, NULL);
 	else
@@ -120,7 +198,7 @@ static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
 }
 
-/* The fence that a callback is still to run on, with a reference, or NULL. */
+/* The fence that a callback has yet to run on, with a reference, or NULL. */
 static struct dma_fence *dma_buf_poll_armed(struct dma_buf_object *obj,
 					    struct dma_buf_poll_entry *entry)
 {
@@ -137,234 +215,213 @@ static struct dma_fence *dma_buf_poll_armed(struct dma_buf_object *obj,
 }
 
 /*
- * Take the callbacks off. Returns true if that prevented one from running, in
- * which case nobody wakes those who rely on it. Whatever is returned, none
- * touches the entries any more.
+ * Remove the callbacks. The references that they held are left in @dropped, for
+ * the caller to drop without the lock. Returns true if that prevented a callback
+ * from running, in which case nobody wakes the pollers that rely on it. Whatever
+ * is returned, no callback touches the entries any more.
  */
 static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
-				enum dma_buf_poll_dir dir)
+				enum dma_buf_poll_dir dir,
+				struct dma_fence *dropped[DMA_BUF_POLL_BATCH])
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
 	bool removed = false;
 	unsigned int i;
 
+	lockdep_assert_held(&obj->lock);
+
 	for (i = 0; i < poll->count; i++) {
 		struct dma_buf_poll_entry *entry = &poll->entries[i];
 		struct dma_fence *fence, *held;
 
-		scoped_guard(rcu) {
-			fence = dma_buf_poll_armed(obj, entry);
-			if (fence && dma_fence_remove_callback(fence, &entry->cb))
-				removed = true;
-		}
-		dma_fence_put(fence);
+		fence = dma_buf_poll_armed(obj, entry);
+		if (fence && dma_fence_remove_callback(fence, &entry->cb))
+			removed = true;
 
 		/*
-		 * What the callback would have dropped, or has left. Not while
-		 * dma_buf_poll_relies() can still take another for it.
+		 * The callback's reference is still here if it did not run, or
+		 * if it was the last one when it did. Clear entry->fence before
+		 * that reference is dropped: otherwise dma_buf_poll_relies()
+		 * could match a new fence at the same address.
 		 */
 		held = entry->fence;
 		WRITE_ONCE(entry->fence, NULL);
-		dma_fence_put(held);
+		if (held && fence)
+			dma_fence_put(fence); /* never the last: there is @held */
+		dropped[i] = held ?: fence;
 	}
 	poll->count = 0;
 	return removed;
 }
 
-/* The next entry whose fence is yet to signal. */
-static unsigned int dma_buf_poll_skip_done(struct dma_buf_poll *poll,
-					   unsigned int i)
-	__must_hold(RCU)
-{
-	for (; i < poll->count; i++) {
-		struct dma_fence *fence = READ_ONCE(poll->entries[i].fence);
-
-		/* The bit alone: dma_fence_is_signaled() may run callbacks. */
-		if (fence && !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT,
-				       &fence->flags))
-			break;
-	}
-	return i;
-}
-
 /*
- * Is the wake-up of what is armed still to come, and must all that it waits for
- * be done before the direction can be ready? The caller is queued on poll_wait.
+ * True if what is armed will wake the caller, which is queued on poll_wait, no later
+ * than the direction becomes ready: some callback has yet to run, and the fences of
+ * all callbacks that have yet to run are among those that the caller has just found
+ * pending.
  */
-static bool dma_buf_poll_awaited(struct dma_buf_object *obj,
-				 enum dma_buf_poll_dir dir)
+static bool dma_buf_poll_suits(struct dma_buf_object *obj,
+			       enum dma_buf_poll_dir dir,
+			       const struct dma_buf_poll_batch *batch)
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-	unsigned int i = 0;
+	unsigned int i, at = 0;
+	unsigned long flags;
+	bool suits;
 
 	lockdep_assert_held(&obj->lock);
 
-	/* Pairs with dma_buf_poll_fire(), by way of poll_wait.lock. */
-	if (!poll->count || !atomic_read(&poll->pending))
-		return false;
-
+	/* Pairs with dma_buf_poll_fire(): the count and the fences are of one moment. */
+	spin_lock_irqsave(&obj->poll_wait.lock, flags);
+	suits = atomic_read(&poll->pending);
 	/*
-	 * The entries are in the order of the reservation. Newer fences between
-	 * theirs do no harm. If the order has changed one may seem to be gone;
-	 * to arm anew is right then as well.
+	 * Both are in the order of the reservation, and there may be newer fences
+	 * in between. If the order has changed, a fence may look missing;
+	 * re-arming is correct then too.
 	 */
-	rcu_read_lock();
-	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (dma_resv_iter_is_restarted(&cursor))
-			i = 0;
-		i = dma_buf_poll_skip_done(poll, i);
-		if (i == poll->count)
-			break;
-		if (READ_ONCE(poll->entries[i].fence) == fence)
-			i++;
-	}
-	dma_resv_iter_end(&cursor);
-	i = dma_buf_poll_skip_done(poll, i);
-	rcu_read_unlock();
+	for (i = 0; suits && i < poll->count; i++) {
+		struct dma_buf_poll_entry *entry = &poll->entries[i];
 
-	return i == poll->count;
+		if (entry->fired || !entry->fence)
+			continue;
+		while (at < batch->count && batch->fences[at] != entry->fence)
+			at++;
+		suits = at < batch->count;
+	}
+	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
+	return suits;
 }
 
-/* Put a callback on a fence, whose reference this consumes. */
-static void dma_buf_poll_add(struct dma_buf_poll *poll,
+/* Put a callback on a fence. On success the caller's reference is the callback's. */
+static bool dma_buf_poll_add(struct dma_buf_poll *poll,
 			     struct dma_buf_poll_entry *entry,
 			     struct dma_fence *fence)
 {
-	int ret;
-
-	/* First, as the callback may run before its adding returns. */
+	/*
+	 * Set up before adding: the callback may run before
+	 * dma_fence_add_callback() returns.
+	 */
 	entry->poll = poll;
 	WRITE_ONCE(entry->fence, fence);
 	entry->fired = false;
-	ret = dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fire);
-	if (ret) {
-		WRITE_ONCE(entry->fence, NULL);
-		dma_fence_put(fence);
-		atomic_dec(&poll->pending);
-	}
+	if (!dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fire))
+		return true;
+
+	/* The fence has signalled. */
+	WRITE_ONCE(entry->fence, NULL);
+	atomic_dec(&poll->pending);
+	return false;
 }
 
 /*
- * Arm entries, unless what is armed already suits. Returns the entries that are
- * not needed, or not any more. Sets @armed if a wake-up is to come, @replaced if
- * pollers relied on one that is not.
+ * Arm the fences of @batch, unless what is armed already suits. Leaves in @batch
+ * the entries and references that are not needed (any more).
  */
-static struct dma_buf_poll_entry *
-dma_buf_poll_set(struct dma_buf_object *obj, enum dma_buf_poll_dir dir,
-		 struct dma_buf_poll_entry *entries, struct dma_fence **fences,
-		 unsigned int count, bool *armed, bool *replaced)
+static void dma_buf_poll_set(struct dma_buf_object *obj,
+			     enum dma_buf_poll_dir dir,
+			     struct dma_buf_poll_batch *batch)
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
-	struct dma_buf_poll_entry *old = poll->entries;
 	unsigned int i;
 
 	lockdep_assert_held(&obj->lock);
 
-	/* Another poller may have been faster. */
-	if (dma_buf_poll_awaited(obj, dir)) {
-		for (i = 0; i < count; i++)
-			dma_fence_put(fences[i]);
-		*armed = true;
-		*replaced = false;
-		return entries;
+	/* Another poller may have armed meanwhile. */
+	if (dma_buf_poll_suits(obj, dir, batch)) {
+		batch->armed = true;
+		return;
 	}
 
-	*replaced = dma_buf_poll_disarm(obj, dir);
-	poll->entries = entries;
-	poll->count = count;
-	atomic_set(&poll->pending, count);
-	/* Before the first of them can be done. */
-	trace_dma_buf_poll_arm(&obj->dmabuf, dir == DMA_BUF_POLL_OUT, count);
-	for (i = 0; i < count; i++)
-		dma_buf_poll_add(poll, &entries[i], fences[i]);
+	batch->replaced = dma_buf_poll_disarm(obj, dir, batch->dropped);
+	swap(poll->entries, batch->entries);
+	poll->count = batch->count;
+	atomic_set(&poll->pending, batch->count);
+	/* Trace before arming, so that the event precedes its wake-up. */
+	trace_dma_buf_poll_arm(&obj->dmabuf, dir == DMA_BUF_POLL_OUT,
+			       batch->count);
+	for (i = 0; i < batch->count; i++)
+		if (dma_buf_poll_add(poll, &poll->entries[i], batch->fences[i]))
+			batch->fences[i] = NULL;
 
-	*armed = atomic_read(&poll->pending);
+	batch->armed = atomic_read(&poll->pending);
 	/*
-	 * A fence that was done before its callback was on never calls it, and
-	 * somebody may have relied on that: dma_buf_poll_relies().
+	 * If every fence signalled before its callback was added, no callback
+	 * will run. Pollers that relied on one (dma_buf_poll_relies()) must be
+	 * woken by the caller.
 	 */
-	if (!*armed)
-		*replaced = true;
-	return old;
+	if (!batch->armed)
+		batch->replaced = true;
+}
+
+/* Drop references that were held for, or by, callbacks. */
+static void dma_buf_poll_put(struct dma_fence **fences, unsigned int count)
+{
+	while (count--) {
+		dma_fence_put(fences[count]);
+		fences[count] = NULL;
+	}
 }
 
 /*
- * The fences of @dir that are pending now, referenced. Without memory only the
- * first of them: whom its callback wakes will ask for the next.
+ * Collect the first pending fences, with references. Walks the reservation
+ * without holding it: a list that changes meanwhile has the walk start over.
  */
-static unsigned int dma_buf_poll_gather(struct dma_buf_object *obj,
-					enum dma_buf_poll_dir dir,
-					struct dma_fence **first,
-					struct dma_fence ***fences)
+static void dma_buf_poll_gather(struct dma_buf_object *obj,
+				enum dma_buf_poll_dir dir,
+				struct dma_buf_poll_batch *batch)
 {
-	enum dma_resv_usage usage = dma_buf_poll_usage(dir);
-	struct dma_resv *resv = obj->dmabuf.resv;
 	struct dma_resv_iter cursor;
-	unsigned int count;
+	struct dma_fence *fence;
 
-	if (!dma_resv_get_fences(resv, usage, &count, fences))
-		return count;
-
-	*fences = NULL;
-	dma_resv_iter_begin(&cursor, resv, usage);
-	*first = dma_resv_iter_first_unlocked(&cursor);
-	if (*first)
-		dma_fence_get(*first);
-	dma_resv_iter_end(&cursor);
-	return !!*first;
-}
-
-/* Arm what is pending now. Returns false if there is nothing. */
-static bool dma_buf_poll_arm_pending(struct dma_buf_object *obj,
-				     enum dma_buf_poll_dir dir, bool *armed)
-{
-	struct dma_buf_poll *poll = &obj->poll[dir];
-	struct dma_buf_poll_entry *entries = &poll->single;
-	struct dma_fence *first = NULL, **fences = NULL;
-	unsigned int count;
-	bool replaced;
-
-	count = dma_buf_poll_gather(obj, dir, &first, &fences);
-	if (!count) {
-		kfree(fences);
-		return false;
-	}
-
-	if (count > 1) {
-		entries = kmalloc_array(count, sizeof(*entries),
-					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		if (!entries) {
-			entries = &poll->single;
-			while (count > 1)
-				dma_fence_put(fences[--count]);
+	batch->count = 0;
+	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (dma_resv_iter_is_restarted(&cursor)) {
+			dma_buf_poll_put(batch->fences, batch->count);
+			batch->count = 0;
 		}
+		batch->fences[batch->count++] = dma_fence_get(fence);
+		if (batch->count == DMA_BUF_POLL_BATCH)
+			break;
 	}
-
-	scoped_guard(spinlock, &obj->lock)
-		entries = dma_buf_poll_set(obj, dir, entries, fences ?: &first,
-					   count, armed, &replaced);
-
-	if (entries != &poll->single)
-		kfree(entries);
-	kfree(fences);
-	if (replaced)
-		wake_up_all(&obj->poll_wait);
-	return true;
+	/* The walk may have started over and found nothing pending any more. */
+	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
+		dma_buf_poll_put(batch->fences, batch->count);
+		batch->count = 0;
+	}
+	dma_resv_iter_end(&cursor);
 }
 
 /*
- * Make what pollers wait for, when the first of them has to: most buffers never
- * need it. poll() has no way to say that there is no memory for so little.
+ * Make the entries for a batch. Without memory only its first fence is armed: the
+ * pollers that its callback wakes will ask for the next.
+ */
+static void dma_buf_poll_make_entries(struct dma_buf_poll *poll,
+				      struct dma_buf_poll_batch *batch)
+{
+	batch->entries = NULL;
+	if (batch->count > 1)
+		batch->entries = kmalloc_array(batch->count,
+					       sizeof(*batch->entries),
+					       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (batch->entries)
+		return;
+
+	batch->entries = &poll->single;
+	dma_buf_poll_put(&batch->fences[1], batch->count - 1);
+	batch->count = 1;
+}
+
+/*
+ * Make what pollers wait for, when the first of them has to wait: most buffers
+ * never need it. poll() has no way to say that there is no memory for so little.
  */
 static void dma_buf_poll_prepare(struct dma_buf_object *obj)
 {
 	struct dma_buf_poll *poll;
 	int dir;
 
-	/* Who sees it sees it filled in. */
+	/* Pairs with the release below: a visible pointer is fully initialised. */
 	if (smp_load_acquire(&obj->poll))
 		return;
 
@@ -375,7 +432,7 @@ static void dma_buf_poll_prepare(struct dma_buf_object *obj)
 		poll[dir].entries = &poll[dir].single;
 	}
 
-	/* Another poller may have been faster. */
+	/* Another poller may have installed its array first. */
 	scoped_guard(spinlock, &obj->lock) {
 		if (!obj->poll) {
 			/* Pairs with the acquire above. */
@@ -387,32 +444,49 @@ static void dma_buf_poll_prepare(struct dma_buf_object *obj)
 }
 
 /*
- * See to it that poll_wait is woken when what is pending is done. Returns false
- * if nothing is pending any more.
+ * Make sure that poll_wait is woken when what is pending, or a batch of it, is
+ * done. Returns false if nothing is pending any more.
  */
 static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 				      enum dma_buf_poll_dir dir)
 {
-	bool armed;
+	struct dma_buf_poll_batch batch = { };
+	struct dma_buf_poll *poll;
 
 	dma_buf_poll_prepare(obj);
+	poll = &obj->poll[dir];
 	do {
-		scoped_guard(spinlock, &obj->lock)
-			armed = dma_buf_poll_awaited(obj, dir);
-		if (!armed && !dma_buf_poll_arm_pending(obj, dir, &armed))
+		batch.replaced = false;
+		dma_buf_poll_gather(obj, dir, &batch);
+		if (!batch.count)
 			return false;
-	} while (!armed);
+
+		scoped_guard(spinlock, &obj->lock)
+			batch.armed = dma_buf_poll_suits(obj, dir, &batch);
+
+		if (!batch.armed) {
+			dma_buf_poll_make_entries(poll, &batch);
+			scoped_guard(spinlock, &obj->lock)
+				dma_buf_poll_set(obj, dir, &batch);
+			if (batch.entries != &poll->single)
+				kfree(batch.entries);
+		}
+
+		dma_buf_poll_put(batch.fences, batch.count);
+		dma_buf_poll_put(batch.dropped, DMA_BUF_POLL_BATCH);
+		if (batch.replaced)
+			wake_up_all(&obj->poll_wait);
+	} while (!batch.armed);
 
 	return true;
 }
 
 /*
- * Is a wake-up to come when this one fence is done, and nothing else needed for it?
- * The usual case of who looks again, without the lock: @fence, which the caller has
- * just seen pending in the reservation, is the only one that is armed, or is just
- * about to be. A caller that wants to wait is queued. So he is woken by whatever
- * becomes of what is seen here: the callback runs, or dma_buf_poll_set() takes it
- * off, or finds that it came too late to put it on.
+ * True if completion of @fence alone is guaranteed to wake the caller. Lockless
+ * fast path for repeated polls: @fence, just seen pending in the reservation, is
+ * the only fence armed or about to be armed. A caller that will sleep is queued
+ * already and is woken whatever happens next: the callback runs, or
+ * dma_buf_poll_set() removes it or finds that it was added too late.
  */
 static bool dma_buf_poll_relies(struct dma_buf_object *obj,
 				enum dma_buf_poll_dir dir,
@@ -426,41 +500,69 @@ static bool dma_buf_poll_relies(struct dma_buf_object *obj,
 }
 
 /*
- * Is nothing pending, in a reservation that has a list of fences? If something is,
- * those who wait will be told when that changes.
+ * Ask a fence to signal, once. Returns false if it has signalled, or does so when
+ * asked. The lock keeps a driver from freeing the lock of the fence between the
+ * test and its use, see the top of the file.
+ */
+static bool dma_buf_poll_ask(struct dma_buf_object *obj, struct dma_fence *fence)
+{
+	if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags)) {
+		scoped_guard(spinlock, &obj->lock) {
+			if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+				dma_fence_enable_sw_signaling(fence);
+		}
+	}
+	return !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags);
+}
+
+/*
+ * Go on with a look that has found @fence pending, and nothing that will wake the
+ * caller. Returns true if nothing turns out to be pending after all. Otherwise the
+ * pollers, if there are any, will be told when that changes.
  *
- * A fence may be done and never say so before it is asked to signal, and who polls
- * again and again without waiting asks in no other way. To ask the first that is
- * pending will do: the next one's turn comes when it is done.
+ * A fence may be done and never say so before it is asked to signal, and a program
+ * that polls again and again without waiting asks in no other way. To ask the first
+ * that is pending will do: the next one's turn comes when the first is done.
+ */
+static noinline bool dma_buf_poll_pending(struct dma_buf_object *obj,
+					  enum dma_buf_poll_dir dir,
+					  struct dma_resv_iter *cursor,
+					  struct dma_fence *fence)
+{
+	while (fence && !dma_buf_poll_ask(obj, fence))
+		fence = dma_resv_iter_next_unlocked(cursor);
+	dma_resv_iter_end(cursor);
+
+	if (!fence)
+		return true;
+
+	/*
+	 * Nobody is queued. A caller that will sleep has queued itself before this
+	 * test, and later pollers look for themselves, so there is nothing to arm.
+	 */
+	if (!waitqueue_active(&obj->poll_wait))
+		return false;
+
+	return !dma_buf_poll_arm(obj, dir);
+}
+
+/*
+ * Look at the fences of a reservation that has a list of them. Returns true if
+ * nothing is pending.
  */
 static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
 				       enum dma_buf_poll_dir dir)
 {
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
-	bool armed;
 
 	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags))
-			dma_fence_enable_sw_signaling(fence);
-		if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
-			break;
-	}
-	armed = fence && dma_buf_poll_relies(obj, dir, fence);
+	fence = dma_resv_iter_first_unlocked(&cursor);
+	if (fence && !dma_buf_poll_relies(obj, dir, fence))
+		return dma_buf_poll_pending(obj, dir, &cursor, fence);
+
 	dma_resv_iter_end(&cursor);
-
-	if (!fence)
-		return true;
-
-	/*
-	 * A poll() that does not wait, and nobody else does. The caller sees what
-	 * it has queued itself, and whoever comes now looks for himself.
-	 */
-	if (armed || !waitqueue_active(&obj->poll_wait))
-		return false;
-
-	return !dma_buf_poll_arm(obj, dir);
+	return !fence;
 }
 
 static bool dma_buf_poll_ready(struct dma_buf_object *obj,
@@ -483,10 +585,16 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 	struct dma_buf_object *obj = to_object(dmabuf);
 	__poll_t asked = poll_requested_events(table);
 
-	/* Before the look at the fences, whatever it shows: epoll comes just once. */
+	/*
+	 * Queue before looking at the fences, even if the answer is ready: epoll
+	 * calls poll_wait() only the first time.
+	 */
 	poll_wait(file, &obj->poll_wait, table);
 
-	/* A write waits for all that a read waits for, so OUT answers IN as well. */
+	/*
+	 * Writes wait for a superset of what reads wait for: if OUT is ready, so is
+	 * IN.
+	 */
 	if ((asked & DMA_BUF_POLL_OUT_EVENTS) &&
 	    dma_buf_poll_ready(obj, DMA_BUF_POLL_OUT))
 		return asked & (DMA_BUF_POLL_OUT_EVENTS | DMA_BUF_POLL_IN_EVENTS);
@@ -509,8 +617,24 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
 	obj->poll = NULL;
 }
 
+static noinline void dma_buf_poll_free(struct dma_buf_object *obj)
+{
+	struct dma_fence *dropped[DMA_BUF_POLL_BATCH] = { };
+	int dir;
+
+	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
+		scoped_guard(spinlock, &obj->lock)
+			dma_buf_poll_disarm(obj, dir, dropped);
+		dma_buf_poll_put(dropped, DMA_BUF_POLL_BATCH);
+		if (obj->poll[dir].entries != &obj->poll[dir].single)
+			kfree(obj->poll[dir].entries);
+	}
+	kfree(obj->poll);
+	obj->poll = NULL;
+}
+
 /**
- * dma_buf_poll_shutdown - take the callbacks off
+ * dma_buf_poll_shutdown - remove the callbacks
  * @obj: object that has no poller left
  *
  * When it returns no callback touches the object any more.
@@ -519,16 +643,6 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
  */
 void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 {
-	int dir;
-
-	if (likely(!obj->poll))
-		return;
-
-	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
-		dma_buf_poll_disarm(obj, dir);
-		if (obj->poll[dir].entries != &obj->poll[dir].single)
-			kfree(obj->poll[dir].entries);
-	}
-	kfree(obj->poll);
-	obj->poll = NULL;
+	if (unlikely(obj->poll))
+		dma_buf_poll_free(obj);
 }

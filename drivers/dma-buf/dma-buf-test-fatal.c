@@ -12,6 +12,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/path.h>
+#include <linux/slab.h>
 
 #include "dma-buf-internal.h"
 #include "dma-buf-test.h"
@@ -499,6 +500,196 @@ static void test_poll_never_added(struct kunit *test)
 	mock_put(mock, adder.dmabuf);
 }
 
+/*
+ * A fence of a driver that breaks the rule of struct dma_fence: its memory is freed
+ * at once, and its lock as soon as it has signalled and its importer has detached.
+ */
+struct test_rash_fence {
+	struct dma_fence base; /* first, as it is freed by kfree() */
+	spinlock_t *lock; /* of @base, in memory of its own */
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	bool go;
+	bool gone; /* signalled, detached, @lock freed */
+	struct completion done;
+};
+
+static const char *test_rash_name(struct dma_fence *fence)
+{
+	return "rash";
+}
+
+/* The driver lets the fence go while it is asked, and before the answer. */
+static bool test_rash_signaled(struct dma_fence *fence)
+{
+	struct test_rash_fence *rash = container_of(fence, typeof(*rash), base);
+	unsigned int tries;
+
+	/* Pairs with the load of test_rash_driver(). */
+	smp_store_release(&rash->go, true);
+	/* Pairs with the store of test_rash_driver(). */
+	for (tries = 0; tries < 5000000 && !smp_load_acquire(&rash->gone); tries++)
+		udelay(1);
+	return false;
+}
+
+static void test_rash_release(struct dma_fence *fence)
+{
+	kfree(fence);
+}
+
+static const struct dma_fence_ops test_rash_ops = {
+	.get_driver_name	= test_rash_name,
+	.get_timeline_name	= test_rash_name,
+	.signaled		= test_rash_signaled,
+	.release		= test_rash_release,
+};
+
+static int test_rash_driver(void *data)
+{
+	struct test_rash_fence *rash = data;
+
+	/* Pairs with the store of test_rash_signaled(). */
+	while (!smp_load_acquire(&rash->go))
+		cpu_relax();
+	dma_fence_signal(&rash->base);
+	dma_buf_detach(rash->dmabuf, rash->attach);
+	kfree(rash->lock);
+	/* Pairs with the load of test_rash_signaled(). */
+	smp_store_release(&rash->gone, true);
+	/* Not into the module any more: it may be gone. */
+	kthread_complete_and_exit(&rash->done, 0);
+}
+
+static struct test_rash_fence *test_rash_create(struct kunit *test,
+						struct dma_buf *dmabuf)
+{
+	struct test_rash_fence *rash = kzalloc(sizeof(*rash), GFP_KERNEL);
+	struct task_struct *task;
+	unsigned int cpu;
+
+	KUNIT_ASSERT_NOT_NULL(test, rash);
+	rash->lock = kmalloc(sizeof(*rash->lock), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rash->lock);
+	spin_lock_init(rash->lock);
+	rash->dmabuf = dmabuf;
+	rash->attach = test_attach(test, dmabuf, NULL);
+	init_completion(&rash->done);
+	dma_fence_init(&rash->base, &test_rash_ops, rash->lock,
+		       dma_fence_context_alloc(1), 1);
+	mock_add_fence(dmabuf, &rash->base, DMA_RESV_USAGE_WRITE);
+
+	/* Both have to run at the same time. */
+	cpu = cpumask_first(cpu_online_mask);
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	task = kthread_create(test_rash_driver, rash, "dma-buf-rash");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	kthread_bind(task, cpumask_next(cpu, cpu_online_mask));
+	wake_up_process(task);
+	return rash;
+}
+
+static void test_rash_end(struct kunit *test, struct test_rash_fence *rash)
+{
+	bool asked = READ_ONCE(rash->go);
+
+	/* So that it ends in any case; pairs with the load of test_rash_driver(). */
+	smp_store_release(&rash->go, true);
+	wait_for_completion(&rash->done);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	KUNIT_EXPECT_TRUE(test, asked);
+	dma_fence_put(&rash->base);
+}
+
+/*
+ * The driver lets its fence go just when poll() has been told that it is pending:
+ * its lock must not be taken any more. There: poll() holds the reservation, which
+ * the driver needs to detach.
+ */
+static void test_poll_freed_lock(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct test_rash_fence *rash;
+	struct dma_buf *dmabuf;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "takes two processors");
+
+	dmabuf = mock_export(mock);
+	rash = test_rash_create(test, dmabuf);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	test_rash_end(test, rash);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
+/* A fence whose driver looks what the caller holds, when it is asked to signal */
+struct test_heard_fence {
+	struct dma_fence base;
+	spinlock_t lock; /* of @base */
+	struct dma_buf_object *obj;
+	unsigned int asked, asked_unlocked;
+};
+
+static bool test_heard_enable(struct dma_fence *fence)
+{
+	struct test_heard_fence *heard = container_of(fence, typeof(*heard), base);
+
+	heard->asked++;
+	/* Held by the caller, it cannot be had. */
+	if (spin_trylock(&heard->obj->lock)) {
+		heard->asked_unlocked++;
+		spin_unlock(&heard->obj->lock);
+	}
+	return true;
+}
+
+static const struct dma_fence_ops test_heard_ops = {
+	.get_driver_name	= test_rash_name,
+	.get_timeline_name	= test_rash_name,
+	.enable_signaling	= test_heard_enable,
+};
+
+/*
+ * poll() takes the lock of a fence only while it holds the lock that a detach needs:
+ * when it asks the first fence to signal, and when it arms the others. There: it
+ * holds the reservation instead, and there is no such lock.
+ */
+static void test_poll_locks_out_detach(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct mock_poller *poller = mock_poller_create(test, EV_IN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct test_heard_fence *heard[2];
+	int i;
+
+	if (!IS_ENABLED(CONFIG_SMP))
+		kunit_skip(test, "there are no locks to look at");
+
+	for (i = 0; i < ARRAY_SIZE(heard); i++) {
+		heard[i] = kzalloc(sizeof(*heard[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, heard[i]);
+		spin_lock_init(&heard[i]->lock);
+		heard[i]->obj = to_object(dmabuf);
+		dma_fence_init(&heard[i]->base, &test_heard_ops, &heard[i]->lock,
+			       dma_fence_context_alloc(1), 1);
+		mock_add_fence(dmabuf, &heard[i]->base, DMA_RESV_USAGE_WRITE);
+	}
+
+	expect_poll(test, poller, dmabuf, 0);
+	for (i = 0; i < ARRAY_SIZE(heard); i++) {
+		KUNIT_EXPECT_EQ(test, heard[i]->asked, 1U);
+		KUNIT_EXPECT_EQ(test, heard[i]->asked_unlocked, 0U);
+		dma_fence_signal(&heard[i]->base);
+		dma_fence_put(&heard[i]->base);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
+	expect_poll(test, poller, dmabuf, EV_IN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+}
+
 static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_release_forgotten_attachment),
 	KUNIT_CASE(test_unmap_wrong),
@@ -515,6 +706,8 @@ static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_poll_last_reference),
 	KUNIT_CASE(test_poll_release_race),
 	KUNIT_CASE(test_poll_never_added),
+	KUNIT_CASE(test_poll_freed_lock),
+	KUNIT_CASE(test_poll_locks_out_detach),
 	{}
 };
 

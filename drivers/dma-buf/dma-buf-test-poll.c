@@ -125,6 +125,113 @@ static void test_poll_many_fences(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/*
+ * More fences than callbacks are armed for at a time. Pollers are woken once for
+ * each batch, and are never told too early that the buffer is ready.
+ */
+static void test_poll_batches(struct kunit *test)
+{
+	enum { COUNT = 200 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *poller = mock_poller_create(test, EPOLLIN);
+	struct dma_fence **fence;
+	int i, wakeups = 0;
+
+	fence = kunit_kcalloc(test, COUNT, sizeof(*fence), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	for (i = 0; i < COUNT; i++) {
+		fence[i] = mock_fence_create(test);
+		mock_add_fence(dmabuf, fence[i], DMA_RESV_USAGE_WRITE);
+	}
+	expect_poll(test, poller, dmabuf, 0);
+	/* Looking again arms nothing anew. */
+	expect_poll(test, poller, dmabuf, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
+
+	for (i = 0; i < COUNT; i++) {
+		mock_fence_signal(fence[i]);
+		if (atomic_read(&poller->wakeups) == wakeups)
+			continue;
+		KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), ++wakeups);
+		expect_poll(test, poller, dmabuf, i == COUNT - 1 ? EPOLLIN : 0);
+	}
+	/* It was told of the end, and on the way no more often than it must be. */
+	KUNIT_EXPECT_GE(test, wakeups, 1);
+	KUNIT_EXPECT_LE(test, wakeups, COUNT / 16);
+	expect_poll(test, poller, dmabuf, EPOLLIN);
+	mock_poller_leave(poller);
+	mock_put(mock, dmabuf);
+	for (i = 0; i < COUNT; i++)
+		mock_fence_wait_refs(fence[i], 1);
+}
+
+/*
+ * New fences take the places of done ones, before those that callbacks were armed
+ * on: another poller arms the first ones instead. Each poller is told in the end.
+ */
+static void test_poll_batch_displaced(struct kunit *test)
+{
+	enum { DONE = 60, PENDING = 60, COUNT = DONE + PENDING };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct mock_poller *first = mock_poller_create(test, EPOLLIN);
+	struct mock_poller *second = mock_poller_create(test, EPOLLIN);
+	struct dma_fence **fence, **newer;
+	int i, seen;
+
+	fence = kunit_kcalloc(test, COUNT, sizeof(*fence), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	newer = kunit_kcalloc(test, DONE, sizeof(*newer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, newer);
+	for (i = 0; i < COUNT; i++) {
+		fence[i] = mock_fence_create(test);
+		mock_add_fence(dmabuf, fence[i], DMA_RESV_USAGE_WRITE);
+	}
+	for (i = 0; i < DONE; i++)
+		mock_fence_signal(fence[i]);
+	expect_poll(test, first, dmabuf, 0);
+
+	for (i = 0; i < DONE; i++)
+		newer[i] = mock_fence_create(test);
+	/*
+	 * Without reserving room, which may move the pending fences to the front.
+	 * There is room: a new fence takes the place of a signalled one.
+	 */
+	dma_resv_lock(dmabuf->resv, NULL);
+	for (i = 0; i < DONE; i++)
+		dma_resv_add_fence(dmabuf->resv, newer[i], DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+	expect_poll(test, second, dmabuf, 0);
+	/* The first is told that the callbacks it relied on are gone. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
+	/* Both look again, as they do when they are woken, and then it is quiet. */
+	expect_poll(test, first, dmabuf, 0);
+	expect_poll(test, second, dmabuf, 0);
+	seen = atomic_read(&first->wakeups);
+	KUNIT_EXPECT_LE(test, seen, 2);
+	expect_poll(test, first, dmabuf, 0);
+	expect_poll(test, second, dmabuf, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), seen);
+
+	/* Only a poller that is woken looks. */
+	for (i = 0; i < PENDING + DONE; i++) {
+		mock_fence_signal(i < PENDING ? fence[DONE + i] : newer[i - PENDING]);
+		if (atomic_read(&first->wakeups) == seen)
+			continue;
+		seen = atomic_read(&first->wakeups);
+		mock_poll(first, dmabuf);
+		mock_poll(second, dmabuf);
+	}
+	KUNIT_EXPECT_LE(test, seen, COUNT / 8);
+	expect_poll(test, first, dmabuf, EPOLLIN);
+	expect_poll(test, second, dmabuf, EPOLLIN);
+	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), seen);
+	mock_poller_leave(first);
+	mock_poller_leave(second);
+	mock_put(mock, dmabuf);
+}
+
 /* Work that was added meanwhile is waited for after the next look. */
 static void test_poll_later_fence(struct kunit *test)
 {
@@ -281,6 +388,63 @@ static void test_poll_race(struct kunit *test)
 	mock_put(mock, race.dmabuf);
 }
 
+/* A fence as drivers should make theirs: the lock inside, no release hook */
+struct test_plain_fence {
+	struct dma_fence base; /* first, as dma_fence_free() frees it */
+	spinlock_t lock; /* of @base */
+};
+
+static const char *test_plain_name(struct dma_fence *fence)
+{
+	return "plain";
+}
+
+static const struct dma_fence_ops test_plain_ops = {
+	.get_driver_name	= test_plain_name,
+	.get_timeline_name	= test_plain_name,
+};
+
+/*
+ * Each fence of a timeline takes the place of its elder, whose last reference goes
+ * with that, while others look at the reservation without holding it. The memory and
+ * the lock of such fences are there for as long as that takes: checkers would see
+ * it if they were not.
+ */
+static void test_poll_superseded_race(struct kunit *test)
+{
+	enum { ROUNDS = 3000 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	u64 context = dma_fence_context_alloc(1);
+	struct test_race race = { };
+	struct task_struct *task;
+	int i;
+
+	init_completion(&race.done);
+	race.dmabuf = mock_export(mock);
+	race.poller = mock_poller_create(test, EV_IN | EV_OUT);
+	task = kthread_run(test_poll_thread, &race, "dma-buf-poll");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+
+	for (i = 1; i <= ROUNDS; i++) {
+		struct test_plain_fence *plain = kzalloc(sizeof(*plain), GFP_KERNEL);
+
+		if (!plain)
+			break;
+		spin_lock_init(&plain->lock);
+		dma_fence_init(&plain->base, &test_plain_ops, &plain->lock, context, i);
+		mock_add_fence(race.dmabuf, &plain->base, DMA_RESV_USAGE_WRITE);
+		dma_fence_signal(&plain->base);
+		dma_fence_put(&plain->base);
+	}
+
+	WRITE_ONCE(race.stop, true);
+	wait_for_completion(&race.done);
+	KUNIT_EXPECT_GT(test, i, ROUNDS);
+	expect_poll(test, race.poller, race.dmabuf, EV_IN | EV_OUT);
+	mock_poller_leave(race.poller);
+	mock_put(mock, race.dmabuf);
+}
+
 static const char *test_done_name(struct dma_fence *fence)
 {
 	return "done";
@@ -369,12 +533,15 @@ static struct kunit_case dma_buf_poll_test_cases[] = {
 	KUNIT_CASE_PARAM(test_poll_fence, poll_gen_params),
 	KUNIT_CASE(test_poll_signaled),
 	KUNIT_CASE(test_poll_many_fences),
+	KUNIT_CASE(test_poll_batches),
+	KUNIT_CASE(test_poll_batch_displaced),
 	KUNIT_CASE(test_poll_later_fence),
 	KUNIT_CASE(test_poll_replaced_fence),
 	KUNIT_CASE(test_poll_superseded_fence),
 	KUNIT_CASE(test_poll_done_fence),
 	KUNIT_CASE(test_poll_without_waiting),
 	KUNIT_CASE_SLOW(test_poll_race),
+	KUNIT_CASE_SLOW(test_poll_superseded_race),
 	{}
 };
 

@@ -477,8 +477,8 @@ TEST_F(poll, wakes_select)
 }
 
 /*
- * A sleeper is woken when its direction is ready, and not by each fence on the
- * way there, of which there may be hundreds.
+ * A sleeper is woken when its direction is ready, and not by each of a few fences
+ * on the way there.
  */
 TEST_F(poll, sleeps_till_ready)
 {
