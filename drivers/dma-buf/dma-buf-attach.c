@@ -24,6 +24,9 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/file.h>
+#include <linux/limits.h>
+#include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -319,52 +322,153 @@ static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
 	return true;
 }
 
+/* Attachments that are visited under one hold of dma_buf_object.lock */
+#define DMA_BUF_VISIT_BATCH	32
+
+/*
+ * A visit of more attachments than that pauses before this one, to release the
+ * lock. Changed under the lock of the buffer that is visited, by the visitor, and
+ * by a detach of that very attachment, which moves it on. Only one visit can pause
+ * at a time: dma_buf_visit_mutex. Readers of other buffers with so many attachments
+ * wait for it; exports, closes and drivers never do.
+ */
+static struct list_head *dma_buf_visit_at;
+static DEFINE_MUTEX(dma_buf_visit_mutex);
+
+/* While the lock is held none is removed, but list_add_rcu() may add some. */
+static struct list_head *dma_buf_next_attachment(struct list_head *node)
+{
+	return rcu_dereference_raw(list_next_rcu(node));
+}
+
+static bool dma_buf_has_few_attachments(struct dma_buf *dmabuf)
+{
+	struct list_head *head = &dmabuf->attachments, *node = head;
+	int i;
+
+	for (i = 0; i <= DMA_BUF_VISIT_BATCH; i++) {
+		node = dma_buf_next_attachment(node);
+		if (node == head)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Visit up to @count attachments, from @node on. Returns the next one, or the head
+ * of the list if there is none or @visit wants no more.
+ */
+static struct list_head *
+dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
+	      dma_buf_visit_fn visit, void *data)
+{
+	struct list_head *head = &dmabuf->attachments;
+
+	while (node != head && count--) {
+		if (!visit(list_entry(node, struct dma_buf_attachment, node), data))
+			return head;
+		node = dma_buf_next_attachment(node);
+	}
+	return node;
+}
+
 /**
- * dma_buf_show_users - the keys of fdinfo that tell who uses a buffer
- * @m: where to
+ * dma_buf_visit_attachments - visit the attachments of a buffer
+ * @dmabuf: buffer
+ * @visit: called for each attachment, under a spinlock, until it returns false.
+ *	The attachment and its device exist while it runs.
+ * @data: for @visit
+ *
+ * Does not wait for the reservation. User space decides how many attachments there
+ * are, so that the spinlock is released after every DMA_BUF_VISIT_BATCH of them. An
+ * attachment that exists all the time is visited exactly once.
+ *
+ * Context: Process context, may sleep.
+ */
+void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
+			       void *data)
+{
+	struct dma_buf_object *buf = to_object(dmabuf);
+	struct list_head *head = &dmabuf->attachments;
+	struct list_head *at;
+
+	scoped_guard(spinlock, &buf->lock) {
+		if (dma_buf_has_few_attachments(dmabuf)) {
+			dma_buf_visit(dmabuf, dma_buf_next_attachment(head),
+				      INT_MAX, visit, data);
+			return;
+		}
+	}
+
+	guard(mutex)(&dma_buf_visit_mutex);
+	scoped_guard(spinlock, &buf->lock)
+		WRITE_ONCE(dma_buf_visit_at, dma_buf_next_attachment(head));
+	do {
+		scoped_guard(spinlock, &buf->lock) {
+			at = dma_buf_visit(dmabuf, dma_buf_visit_at,
+					   DMA_BUF_VISIT_BATCH, visit, data);
+			WRITE_ONCE(dma_buf_visit_at, at == head ? NULL : at);
+		}
+		cond_resched();
+	} while (at != head);
+}
+
+struct dma_buf_users {
+	unsigned int attachments;
+	unsigned int maps;
+	unsigned int pins;
+};
+
+static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
+{
+	struct dma_buf_attachment_object *obj = to_attachment(attach);
+	unsigned int maps = atomic_read(&obj->maps);
+	struct dma_buf_users *users = data;
+
+	users->attachments++;
+	users->maps += maps;
+	users->pins += READ_ONCE(obj->pins);
+	if (dma_buf_map_pins(attach))
+		users->pins += maps;
+	return true;
+}
+
+static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
+{
+	struct seq_file *m = data;
+
+	seq_puts(m, "attached:\t");
+	seq_puts(m, dev_driver_string(attach->dev));
+	seq_putc(m, ' ');
+	seq_puts(m, dev_name(attach->dev));
+	seq_putc(m, '\n');
+	/* After an overflow all is shown again, with more room. */
+	return !seq_has_overflowed(m);
+}
+
+/**
+ * dma_buf_show_users - print the keys of fdinfo that tell how a buffer is used
+ * @m: where to print
  * @dmabuf: buffer
  *
- * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. The numbers are of
- * one moment as far as attachments go; the rest may change while it is read, as
- * that is guarded by the reservation, which drivers hold for long.
+ * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. Numbers and lines
+ * may change while they are read: what they tell is guarded by the reservation,
+ * which drivers hold for long, and which is therefore not taken here.
  *
- * Context: any that may take dma_buf_object.lock.
+ * Context: Process context, may sleep.
  */
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
 {
-	struct dma_buf_object *buf = to_object(dmabuf);
-	unsigned int attachments = 0, maps = 0, pins = 0;
-	struct dma_buf_attachment *attach;
+	struct dma_buf_users users = { };
 
-	spin_lock(&buf->lock);
-	list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
-				lockdep_is_held(&buf->lock)) {
-		struct dma_buf_attachment_object *obj = to_attachment(attach);
-		int mapped = atomic_read(&obj->maps);
-
-		attachments++;
-		maps += mapped;
-		pins += READ_ONCE(obj->pins);
-		if (dma_buf_map_pins(attach))
-			pins += mapped;
-	}
-
-	seq_put_decimal_ull(m, "attachments:\t", attachments);
-	seq_put_decimal_ull(m, "\nmappings:\t", maps);
-	seq_put_decimal_ull(m, "\npinned:\t", pins);
-	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(buf->vmaps));
+	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, &users);
+	seq_put_decimal_ull(m, "attachments:\t", users.attachments);
+	seq_put_decimal_ull(m, "\nmappings:\t", users.maps);
+	seq_put_decimal_ull(m, "\npinned:\t", users.pins);
+	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(to_object(dmabuf)->vmaps));
 	seq_putc(m, '\n');
-
-	/* Importers keep their devices for as long as they are attached. */
-	list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
-				lockdep_is_held(&buf->lock)) {
-		seq_puts(m, "attached:\t");
-		seq_puts(m, dev_driver_string(attach->dev));
-		seq_putc(m, ' ');
-		seq_puts(m, dev_name(attach->dev));
-		seq_putc(m, '\n');
-	}
-	spin_unlock(&buf->lock);
+	if (users.attachments)
+		dma_buf_visit_attachments(dmabuf, dma_buf_show_user, m);
 }
 
 /**
@@ -645,9 +749,15 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	scoped_guard(dma_buf_resv, dmabuf) {
 		if (!dma_buf_settle(obj))
 			return;
-		/* Freed right after this, so nobody may be looking at it. */
-		scoped_guard(spinlock, &to_object(dmabuf)->lock)
+		/*
+		 * Under the lock, because the attachment is freed right after:
+		 * no visitor may be at it, nor come back to it after a pause.
+		 */
+		scoped_guard(spinlock, &to_object(dmabuf)->lock) {
+			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
+				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
 			list_del(&attach->node);
+		}
 		trace_dma_buf_detach(attach);
 	}
 
@@ -715,7 +825,10 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		return ERR_PTR(ret);
 
 	guard(dma_buf_resv)(dmabuf);
-	/* Who goes through the list without the reservation sees it whole, or not. */
+	/*
+	 * Readers that do not hold the reservation see the attachment fully
+	 * initialised or not at all.
+	 */
 	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
 	trace_dma_buf_dynamic_attach(attach);
 	return attach;

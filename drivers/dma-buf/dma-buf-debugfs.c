@@ -75,29 +75,29 @@ static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 	dma_resv_iter_end(&cursor);
 }
 
+/* State of showing the attached devices of one buffer */
+struct dma_buf_devices {
+	struct seq_file *m;
+	int count;
+};
+
+static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
+{
+	struct dma_buf_devices *devices = data;
+
+	seq_printf(devices->m, "\t%s\n", dev_name(attach->dev));
+	devices->count++;
+	/* After an overflow the buffer is shown again, with more room. */
+	return !seq_has_overflowed(devices->m);
+}
+
 static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
 {
-	struct dma_buf_attachment *attach;
-	int count = 0;
+	struct dma_buf_devices devices = { .m = m };
 
 	seq_puts(m, "\tAttached Devices:\n");
-
-	/*
-	 * Keeps the attachments, and importers keep their devices that long. New
-	 * ones may come meanwhile: they are added as readers under RCU need it.
-	 */
-	scoped_guard(spinlock, &to_object(dmabuf)->lock) {
-		list_for_each_entry_rcu(attach, &dmabuf->attachments, node,
-					lockdep_is_held(&to_object(dmabuf)->lock)) {
-			seq_printf(m, "\t%s\n", dev_name(attach->dev));
-			count++;
-			/* It will be shown again, with more room. */
-			if (seq_has_overflowed(m))
-				break;
-		}
-	}
-
-	seq_printf(m, "Total %d devices attached\n\n", count);
+	dma_buf_visit_attachments(dmabuf, dma_buf_show_device, &devices);
+	seq_printf(m, "Total %d devices attached\n\n", devices.count);
 }
 
 static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)

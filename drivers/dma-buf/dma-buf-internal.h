@@ -4,7 +4,7 @@
  *
  * Lock order, outermost first:
  *
- *	dma_resv (ww-mutex, exporter's or embedded)
+ *	dma_resv (ww-mutex, exporter's or embedded); dma_buf_visit_mutex
  *	  dma_buf_object.lock
  *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
  *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
@@ -212,6 +212,10 @@ void dma_buf_destroy(struct dma_buf_object *obj);
 
 /* dma-buf-attach.c */
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
+/* What is done with each attachment; false: no more */
+typedef bool (*dma_buf_visit_fn)(struct dma_buf_attachment *attach, void *data);
+void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
+			       void *data);
 
 /* dma-buf-registry.c */
 void dma_buf_registry_init(void);

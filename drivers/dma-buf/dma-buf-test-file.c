@@ -9,8 +9,10 @@
 #include <linux/cpumask.h>
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
+#include <linux/completion.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -192,9 +194,10 @@ static void test_name(struct kunit *test)
 }
 
 /* What /proc/PID/fdinfo shows of a buffer; the reader holds a reference. */
-static const char *test_fdinfo(struct kunit *test, struct dma_buf *dmabuf)
+static const char *test_fdinfo_sized(struct kunit *test, struct dma_buf *dmabuf,
+				     size_t size)
 {
-	struct seq_file m = { .size = 512 };
+	struct seq_file m = { .size = size };
 
 	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, m.buf);
@@ -203,6 +206,11 @@ static const char *test_fdinfo(struct kunit *test, struct dma_buf *dmabuf)
 	dma_buf_put(dmabuf);
 	KUNIT_ASSERT_LT(test, m.count, m.size);
 	return m.buf;
+}
+
+static const char *test_fdinfo(struct kunit *test, struct dma_buf *dmabuf)
+{
+	return test_fdinfo_sized(test, dmabuf, 512);
 }
 
 static void test_fdinfo_keys(struct kunit *test)
@@ -272,6 +280,116 @@ static void test_fdinfo_users(struct kunit *test)
 	text = test_fdinfo(test, dmabuf);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nattachments:\t0\nmappings:\t0\n"
 					   "pinned:\t0\nvmaps:\t0\n"));
+	mock_put(mock, dmabuf);
+}
+
+/* How often a line stands in what fdinfo says */
+static unsigned int test_count_lines(const char *text, const char *line)
+{
+	unsigned int count = 0;
+
+	for (; (text = strstr(text, line)); text++)
+		count++;
+	return count;
+}
+
+/* A thread that reads fdinfo again and again */
+struct test_fdinfo_read {
+	struct dma_buf *dmabuf;
+	struct seq_file m;
+	char line[64];
+	unsigned int expected; /* times that @line stands in it */
+	unsigned int wrong;
+	bool stop;
+	struct completion done;
+};
+
+static int test_fdinfo_reader(void *data)
+{
+	struct test_fdinfo_read *read = data;
+	int i;
+
+	for (i = 0; i < 200 || !READ_ONCE(read->stop); i++) {
+		struct seq_file *m = &read->m;
+
+		m->count = 0;
+		read->dmabuf->file->f_op->show_fdinfo(m, read->dmabuf->file);
+		m->buf[min(m->count, m->size - 1)] = '\0';
+		if (test_count_lines(m->buf, read->line) != read->expected)
+			read->wrong++;
+		cond_resched();
+	}
+	/* Not into the module any more: it may be gone. */
+	kthread_complete_and_exit(&read->done, 0);
+}
+
+/*
+ * With many attachments the lock is released on the way, and others come and go
+ * meanwhile. What is attached all the time is shown once.
+ */
+static void test_fdinfo_many_users(struct kunit *test)
+{
+	enum { STAY = 100, PASS = 100 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf_attachment **stay, **pass;
+	struct device *dev = test_device(test), *other = test_device(test);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct test_fdinfo_read *read;
+	struct task_struct *task;
+	char expected[64];
+	int i, rounds;
+
+	read = kunit_kzalloc(test, sizeof(*read), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, read);
+	read->m.size = 64 * 1024;
+	read->m.buf = kunit_kzalloc(test, read->m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, read->m.buf);
+	stay = kunit_kcalloc(test, STAY, sizeof(*stay), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, stay);
+	pass = kunit_kcalloc(test, PASS, sizeof(*pass), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pass);
+	for (i = 0; i < PASS; i++) {
+		pass[i] = dma_buf_attach(dmabuf, other);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pass[i]);
+		if (i < STAY) {
+			stay[i] = dma_buf_attach(dmabuf, dev);
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stay[i]);
+		}
+	}
+	snprintf(expected, sizeof(expected), "\nattachments:\t%d\n", STAY + PASS);
+	KUNIT_EXPECT_EQ(test, 1U, test_count_lines(test_fdinfo_sized(test, dmabuf, 64 * 1024),
+						   expected));
+
+	snprintf(read->line, sizeof(read->line), "\nattached:\t%s %s\n",
+		 dev_driver_string(dev), dev_name(dev));
+	read->expected = STAY;
+	read->dmabuf = dmabuf;
+	init_completion(&read->done);
+	task = kthread_run(test_fdinfo_reader, read, "dma-buf-fdinfo");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	for (rounds = 0; rounds < 20 * PASS; rounds++) {
+		i = rounds % PASS;
+		dma_buf_detach(dmabuf, pass[i]);
+		pass[i] = dma_buf_attach(dmabuf, other);
+		if (IS_ERR(pass[i]))
+			break;
+		cond_resched();
+	}
+	WRITE_ONCE(read->stop, true);
+	wait_for_completion(&read->done);
+	KUNIT_ASSERT_EQ(test, rounds, 20 * PASS);
+	KUNIT_EXPECT_EQ(test, read->wrong, 0U);
+
+	/* What finds no room ends there. It is shown again, with more. */
+	read->m.size = 512;
+	read->m.count = 0;
+	dmabuf->file->f_op->show_fdinfo(&read->m, dmabuf->file);
+	KUNIT_EXPECT_TRUE(test, seq_has_overflowed(&read->m));
+
+	for (i = 0; i < PASS; i++)
+		dma_buf_detach(dmabuf, pass[i]);
+	for (i = 0; i < STAY; i++)
+		dma_buf_detach(dmabuf, stay[i]);
 	mock_put(mock, dmabuf);
 }
 
@@ -1129,6 +1247,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_name),
 	KUNIT_CASE(test_fdinfo_keys),
 	KUNIT_CASE(test_fdinfo_users),
+	KUNIT_CASE(test_fdinfo_many_users),
 	KUNIT_CASE(test_fdinfo_escapes),
 	KUNIT_CASE_PARAM(test_seek, seek_gen_params),
 	KUNIT_CASE_PARAM(test_sync_file_export, fence_file_gen_params),
