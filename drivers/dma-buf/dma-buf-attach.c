@@ -43,8 +43,9 @@
  *	some importers map without the reservation.
  * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
  *	pins that mappings hold. Guarded by dma_buf.resv; fdinfo looks without it.
- * @abandoned: the importer detached while it had mappings; holds references to
- *	buffer and device. Guarded by dma_buf.resv.
+ * @abandoned: the importer detached while it had mappings; holds a reference to
+ *	the device. Guarded by dma_buf.resv.
+ * @abandoned_file: and one to dma_buf.file, unless the buffer's release was pending
  * @abandoned_pin: and a pin, as nobody can be told of a move any more
  */
 struct dma_buf_attachment_object {
@@ -53,6 +54,7 @@ struct dma_buf_attachment_object {
 	unsigned int pins;
 	bool abandoned;
 	bool abandoned_pin;
+	struct file *abandoned_file;
 };
 
 /* Stands in for the callbacks of an importer that may be gone. */
@@ -277,7 +279,11 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 		return;
 
 	obj->abandoned = true;
-	get_dma_buf(attach->dmabuf);
+	/*
+	 * The importer may have dropped its reference first. Then the release of
+	 * the buffer is pending, or has found this attachment and kept the buffer.
+	 */
+	obj->abandoned_file = get_file_active(&attach->dmabuf->file);
 	get_device(attach->dev);
 	if (ops->pin && !dma_buf_map_pins(attach))
 		obj->abandoned_pin = !ops->pin(attach);
@@ -740,7 +746,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct dma_buf_attachment_object *obj;
-	bool abandoned;
+	struct file *abandoned_file;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
@@ -764,12 +770,12 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	abandoned = obj->abandoned;
-	if (abandoned)
+	abandoned_file = obj->abandoned_file;
+	if (obj->abandoned)
 		put_device(attach->dev);
 	kfree(obj);
-	if (abandoned)
-		dma_buf_put(dmabuf);
+	if (abandoned_file)
+		fput(abandoned_file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 

@@ -65,6 +65,15 @@ static struct kmem_cache *dma_buf_cache __ro_after_init;
 /* An ERR_PTR() if the machine came up without it; exports fail then. */
 static struct vfsmount *dma_buf_mnt __ro_after_init;
 
+/*
+ * What dmabuf->file of a leaked buffer points to; never freed, no dma-buf. Importers
+ * may drop more references than they have: it begins with that many to spare, and
+ * each leaked buffer adds one.
+ */
+#define DMA_BUF_KEPT_SPARE	65536
+struct file *dma_buf_kept_file __ro_after_init;
+static const struct file_operations dma_buf_kept_fops = { };
+
 /* The buffer's name */
 
 /**
@@ -388,8 +397,33 @@ dma_buf_object_create(const struct dma_buf_export_info *info)
 	return obj;
 }
 
+static int __init dma_buf_make_kept_file(void)
+{
+	struct inode *inode = alloc_anon_inode(dma_buf_mnt->mnt_sb);
+	struct file *file;
+	int i;
+
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+
+	inode->i_ino = 1; /* no buffer's */
+	file = alloc_file_pseudo(inode, dma_buf_mnt, "released", O_RDONLY,
+				 &dma_buf_kept_fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		return PTR_ERR(file);
+	}
+
+	for (i = 0; i < DMA_BUF_KEPT_SPARE; i++)
+		get_file(file);
+	dma_buf_kept_file = file;
+	return 0;
+}
+
 static int __init dma_buf_init(void)
 {
+	int ret;
+
 	dma_buf_registry_init();
 
 	/* Buffers are made at the wish of user space: charge their makers. */
@@ -405,6 +439,13 @@ static int __init dma_buf_init(void)
 	dma_buf_mnt = kern_mount(&dma_buf_fs_type);
 	if (IS_ERR(dma_buf_mnt))
 		return PTR_ERR(dma_buf_mnt);
+
+	ret = dma_buf_make_kept_file();
+	if (ret) {
+		kern_unmount(dma_buf_mnt);
+		dma_buf_mnt = ERR_PTR(ret);
+		return ret;
+	}
 
 	dma_buf_debugfs_init();
 	return 0;

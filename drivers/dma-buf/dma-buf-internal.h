@@ -37,6 +37,7 @@
 struct seq_file;
 
 extern const struct file_operations dma_buf_fops;
+extern struct file *dma_buf_kept_file;
 
 /* The two questions of poll(); an index into dma_buf_object.poll */
 enum dma_buf_poll_dir {
@@ -132,6 +133,12 @@ static inline struct dma_buf_object *to_object(struct dma_buf *dmabuf)
 static inline struct dma_buf_object *inode_object(struct inode *inode)
 {
 	return container_of(inode, struct dma_buf_object, inode);
+}
+
+/* The number that identifies a buffer, also one whose file is gone. */
+static inline u64 dma_buf_ino(struct dma_buf *dmabuf)
+{
+	return to_object(dmabuf)->inode.i_ino;
 }
 
 /**

@@ -22,19 +22,13 @@
  * with it the inode, which is returned: a test that has put things right drops
  * that and the module by hand, so that it leaks nothing.
  */
-static struct inode *test_put_kept(struct kunit *test,
-				   struct mock_exporter *mock,
-				   struct dma_buf *dmabuf)
+static struct inode *test_wait_kept(struct kunit *test,
+				    struct mock_exporter *mock, struct path *path)
 {
-	struct inode *inode = file_inode(dmabuf->file);
-	struct path path = dmabuf->file->f_path;
+	struct inode *inode = d_inode(path->dentry);
 	bool kept;
 	int tries;
 
-	/* The release runs in a worker: no look at an inode that may be gone. */
-	path_get(&path);
-	expect_warning("released while in use, kept for good");
-	dma_buf_put(dmabuf);
 	for (tries = 0; tries < 500 && !mock_is_released(mock); tries++) {
 		if (atomic_read(&inode->i_count) > 1)
 			break;
@@ -42,10 +36,23 @@ static struct inode *test_put_kept(struct kunit *test,
 	}
 	expect_end();
 	kept = atomic_read(&inode->i_count) > 1;
-	path_put(&path);
+	path_put(path);
 	KUNIT_ASSERT_FALSE(test, mock_is_released(mock));
 	KUNIT_ASSERT_TRUE(test, kept);
 	return inode;
+}
+
+static struct inode *test_put_kept(struct kunit *test,
+				   struct mock_exporter *mock,
+				   struct dma_buf *dmabuf)
+{
+	struct path path = dmabuf->file->f_path;
+
+	/* The release runs in a worker: no look at an inode that may be gone. */
+	path_get(&path);
+	expect_warning("released while in use, kept for good");
+	dma_buf_put(dmabuf);
+	return test_wait_kept(test, mock, &path);
 }
 
 /* There: the memory is freed under the attachment, which is used after that. */
@@ -60,6 +67,95 @@ static void test_release_forgotten_attachment(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
 
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/*
+ * An importer drops its reference before it detaches, and detaches before it
+ * unmaps. By then the struct file of the buffer serves somebody else. There: that
+ * stranger gets a reference that nobody drops, and never ends.
+ */
+static void test_release_forgotten_file(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	const struct file_operations *fops = dmabuf->file->f_op;
+	struct file *gone = dmabuf->file;
+	struct sg_table *sgt;
+	struct inode *inode;
+	long count;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	inode = test_put_kept(test, mock, dmabuf);
+
+	/* What the pointer leads to now is there for good, and no dma-buf. */
+	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
+	KUNIT_EXPECT_PTR_NE(test, dmabuf->file->f_op, fops);
+	KUNIT_EXPECT_PTR_NE(test, file_inode(dmabuf->file), inode);
+	count = file_count(dmabuf->file);
+	KUNIT_EXPECT_GT(test, count, 1L);
+	get_dma_buf(dmabuf);
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
+
+	expect_warning("detaches with 1 live mappings");
+	dma_buf_detach(dmabuf, attach);
+	expect_end();
+	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
+	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+
+	/* Others may have references of the buffer's still to drop. */
+	dma_buf_put(dmabuf);
+	dma_buf_put(dmabuf);
+	dma_buf_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count - 3);
+	KUNIT_EXPECT_GT(test, file_count(dmabuf->file), 1000L);
+	get_dma_buf(dmabuf);
+	get_dma_buf(dmabuf);
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/*
+ * The same, but the detach comes when the last reference has been dropped and the
+ * release is yet to run. There: the reference count is taken up from 0.
+ */
+static void test_detach_while_dying(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct path path = dmabuf->file->f_path;
+	struct file *gone = dmabuf->file;
+	struct sg_table *sgt;
+	struct inode *inode;
+	long count;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	path_get(&path);
+
+	/* A worker runs the release, in a jiffy or more. */
+	expect_warning("released while in use, kept for good|detaches with 1 live mappings");
+	dma_buf_put(dmabuf);
+	dma_buf_detach(dmabuf, attach);
+	inode = test_wait_kept(test, mock, &path);
+	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
+
+	count = file_count(dmabuf->file);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
+	KUNIT_EXPECT_LE(test, file_count(dmabuf->file), count);
+	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	dma_buf_put(dmabuf);
 	iput(inode);
 	module_put(THIS_MODULE);
 }
@@ -692,6 +788,8 @@ static void test_poll_locks_out_detach(struct kunit *test)
 
 static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_release_forgotten_attachment),
+	KUNIT_CASE(test_release_forgotten_file),
+	KUNIT_CASE(test_detach_while_dying),
 	KUNIT_CASE(test_unmap_wrong),
 	KUNIT_CASE(test_pin_null),
 	KUNIT_CASE(test_detach_mapped),

@@ -51,13 +51,26 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 	return 0;
 }
 
+/*
+ * Leak a buffer on purpose. Its struct file is about to be freed, and serves
+ * somebody else soon, but the importer that forgot the buffer may still look at
+ * dmabuf->file, take a reference or drop one. So the pointer leads to a file that is
+ * never freed and is no dma-buf from now on. The reference taken here serves an
+ * importer that still has one of the buffer's to drop.
+ */
+static void dma_buf_keep(struct dma_buf_object *obj)
+{
+	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
+	ihold(&obj->inode);
+}
+
 /**
  * dma_buf_destroy - end a buffer whose last reference is gone
  * @obj: the buffer
  *
- * Users that an importer forgot (an attachment, a kernel mapping) would go on
- * using what is freed here. So nothing is then: the object and the exporter's
- * module stay for good, and the exporter is not told.
+ * If an importer has left an attachment or a kernel mapping behind, freeing the
+ * buffer would be a use-after-free. Nothing is freed in that case: object and
+ * exporter module are leaked on purpose, and the release hook is not called.
  *
  * Context: Process context, no locks held: the exporter's release hook may take
  * reservations, mutexes and rwsems.
@@ -76,8 +89,8 @@ void dma_buf_destroy(struct dma_buf_object *obj)
 	waiters = waitqueue_active(&obj->poll_wait);
 	if (WARN_ONCE(waiters || obj->vmaps || !list_empty(&dmabuf->attachments),
 		      "buffer %llu of %s released while in use, kept for good\n",
-		      (u64)obj->inode.i_ino, dmabuf->exp_name)) {
-		ihold(&obj->inode);
+		      dma_buf_ino(dmabuf), dmabuf->exp_name)) {
+		dma_buf_keep(obj);
 	} else {
 		dmabuf->ops->release(dmabuf);
 		if (dmabuf->resv == &obj->embedded_resv) {

@@ -5,6 +5,10 @@
  * Every event names the buffer: its exporter, its size in bytes, and the inode
  * number by which fdinfo, bufinfo and /proc/PID/maps know it. Times are in
  * nanoseconds.
+ *
+ * The number is read by dma_buf_ino(), which the file that defines the events has
+ * from the core's private header: an importer's late calls are traced as well, when
+ * the buffer's file may be gone.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_buf
@@ -40,7 +44,7 @@ TRACE_DEFINE_ENUM(DMA_NONE);
 #define DMA_BUF_TRACE_ASSIGN(buf)				\
 	__assign_str(exp_name);					\
 	__entry->size = (buf)->size;				\
-	__entry->ino = file_inode((buf)->file)->i_ino
+	__entry->ino = dma_buf_ino(buf)
 
 #define DMA_BUF_TRACE_FORMAT	"exp_name=%s size=%zu ino=%llu"
 #define DMA_BUF_TRACE_PRINT	__get_str(exp_name), __entry->size, __entry->ino
