@@ -160,6 +160,26 @@ struct dma_buf {
 	/**
 	 * @resv: guards the attachments, mappings and pins and carries the
 	 * fences. The exporter's, or one that the core keeps.
+	 *
+	 * Every driver obeys the rules of &enum dma_resv_usage on adding fences
+	 * and on waiting for them. Two kinds of driver have more to obey.
+	 *
+	 * Drivers that take part in implicit synchronisation: each access that
+	 * the user-space API counts as a read gets a fence of usage
+	 * DMA_RESV_USAGE_READ, each one that it counts as a write a fence of
+	 * usage DMA_RESV_USAGE_WRITE. Which is which depends on the API and on
+	 * the window system. A write fence is always correct; it only
+	 * synchronises more than necessary. A new access depends on the fences
+	 * of usage dma_resv_usage_rw(). Drivers whose user-space API is
+	 * synchronous and does not pipeline work across drivers, such as V4L2,
+	 * add no fences.
+	 *
+	 * Dynamic importers: their devices must not reach the memory before all
+	 * fences of usage DMA_RESV_USAGE_KERNEL have signalled, and write fences
+	 * must be obeyed as well. Every access that the importer cannot stop at
+	 * once in &dma_buf_attach_ops.move_notify needs a fence in the
+	 * reservation: before the exporter moves the memory, it waits for
+	 * nothing else.
 	 */
 	struct dma_resv *resv;
 };
