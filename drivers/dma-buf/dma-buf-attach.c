@@ -792,7 +792,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
  * the caller must not hold.
  * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
  * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
- * exporter's error.
+ * exporter's error, such as -EBUSY if the memory has its place already, @dev
+ * cannot reach it there, and it cannot be moved.
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,

@@ -50,9 +50,11 @@ struct dma_buf_ops {
 	/**
 	 * @attach: optional, resv not held. A device wants to use the buffer.
 	 * Every member of the attachment is set, but it is not yet listed. May
-	 * refuse (the error goes to the importer). An exporter of device memory
-	 * must clear &dma_buf_attachment.peer2peer if it cannot serve peer DMA;
-	 * for system memory it means nothing.
+	 * refuse (the error goes to the importer): with -EBUSY if the memory has
+	 * its place already, this device cannot reach it there, and it cannot
+	 * be moved. An exporter of device memory must clear
+	 * &dma_buf_attachment.peer2peer if it cannot serve peer DMA; for system
+	 * memory it means nothing.
 	 */
 	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
@@ -64,10 +66,13 @@ struct dma_buf_ops {
 
 	/**
 	 * @map_dma_buf: required, resv held. Returns a table that is mapped for
-	 * &dma_buf_attachment.dev. The first call is the time to allocate or
-	 * place the memory: all attachments known so far are on
-	 * &dma_buf.attachments. NULL counts as -ENOMEM; -EINTR and -ERESTARTSYS
-	 * are fine if a signal cut a wait short.
+	 * &dma_buf_attachment.dev and describes whole pages. The first call is
+	 * the time to allocate or place the memory: all attachments known so
+	 * far are on &dma_buf.attachments. The memory must be cleared of old
+	 * data before anybody else can see it; a fence of usage
+	 * DMA_RESV_USAGE_KERNEL may stand for a clear that is still going on.
+	 * NULL counts as -ENOMEM; -EINTR and -ERESTARTSYS are fine if a signal
+	 * cut a wait short.
 	 */
 	struct sg_table *(*map_dma_buf)(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir);
@@ -79,7 +84,8 @@ struct dma_buf_ops {
 
 	/**
 	 * @pin: resv held; needs @unpin. The memory may not move until @unpin
-	 * is called as often. Having it makes the exporter a dynamic one.
+	 * is called as often, and is cleared of old data as @map_dma_buf says.
+	 * Having it makes the exporter a dynamic one.
 	 */
 	int (*pin)(struct dma_buf_attachment *attach);
 
