@@ -18,7 +18,10 @@
  * Brackets an access of the CPU through a mapping. START waits for the device
  * accesses that would conflict and makes the CPU see what devices wrote; END
  * makes devices see what the CPU wrote. The access that END names is the one
- * that START named.
+ * that START named. poll() replaces neither: it does nothing to caches.
+ *
+ * Either may fail with EINTR or EAGAIN. Nothing has begun, or ended, then, and
+ * the request has to be repeated.
  *
  * An access is never exclusive: a buffer is shared, and programs that write to
  * it at the same time have to agree among themselves.

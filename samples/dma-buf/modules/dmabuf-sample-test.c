@@ -72,7 +72,7 @@ static int buffer_sync(int fd, __u64 flags)
 
 	do {
 		ret = ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync);
-	} while (ret && errno == EINTR);
+	} while (ret && (errno == EINTR || errno == EAGAIN));
 	return ret;
 }
 

@@ -123,6 +123,12 @@ static bool have_udmabuf(void)
  * Buffers
  */
 
+/* Must a SYNC be repeated? */
+static bool again(int err)
+{
+	return err == -EINTR || err == -EAGAIN;
+}
+
 static int vgem_buffer(struct worker *w, int flags, size_t *size)
 {
 	__u32 handle;
@@ -164,7 +170,7 @@ int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size)
 		fd = exporter_alloc(UDMABUF, size, flags);
 		/* See the top of the file; both ways, so that any may follow */
 		if (fd >= 0) {
-			while (buf_sync(fd, DMA_BUF_SYNC_RW) == -EINTR)
+			while (again(buf_sync(fd, DMA_BUF_SYNC_RW)))
 				;
 			buf_sync(fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
 		}
@@ -288,7 +294,7 @@ static int own_open(struct worker *w, struct own *own, const struct draw *d)
 	own->shadow = malloc(own->size);
 	if (!own->shadow)
 		return ALLOW(w, "malloc", -ENOMEM);
-	while ((err = buf_sync(own->fd, DMA_BUF_SYNC_RW)) == -EINTR)
+	while (again(err = buf_sync(own->fd, DMA_BUF_SYNC_RW)))
 		;
 	memset(own->shadow, d->slot, own->size);
 	memset(own->map, d->slot, own->size);
