@@ -6,7 +6,9 @@
  * references to the file, held by descriptors, maps, importers and walkers, and
  * the release runs in the last fput(): in process context, deferred past
  * whatever locks the one who dropped the reference holds, and before the struct
- * file can serve somebody else, so that exporters may still look at it.
+ * file can serve somebody else, so that exporters may still look at it. It runs
+ * as task work of the task that dropped the last reference, or in a worker if
+ * that was an interrupt, a kernel thread or an exiting task.
  *
  * Only the release tells anybody that the buffer is over. What outlives it (the
  * dentry, which an O_PATH descriptor or a lookup of /proc/PID/fd can hold, and
@@ -121,7 +123,9 @@ static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
  * dma_buf_put - drop a reference
  * @dmabuf: buffer; NULL warns and does nothing
  *
- * The exporter's release hook never runs in here: the last reference defers it.
+ * The exporter's release hook never runs in here: the last reference defers it
+ * to task work of the current task, or to a worker in interrupts, kernel threads
+ * and tasks that are exiting.
  *
  * Context: Any context that may call fput(). The caller may hold locks that the
  * exporter's release hook takes.

@@ -126,13 +126,18 @@ struct dma_buf_ops {
  * struct dma_buf - a shared buffer
  *
  * A buffer is a file: it lives as long as somebody holds a reference to @file,
- * and the number of that file's inode identifies it.
+ * and the number of that file's inode identifies it. An attachment holds none.
  */
 struct dma_buf {
 	/** @size: bytes; does not change. */
 	size_t size;
 
-	/** @file: the file that this buffer is; never NULL, never cleared. */
+	/**
+	 * @file: the file that this buffer is; never NULL, never cleared. If the
+	 * buffer is kept for good because an importer forgot an attachment or a
+	 * kernel address, this becomes a file that is no dma-buf and never goes
+	 * away, so that references may still be taken and dropped.
+	 */
 	struct file *file;
 
 	/** @attachments: list of &dma_buf_attachment.node, guarded by @resv. */
