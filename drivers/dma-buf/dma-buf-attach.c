@@ -7,7 +7,7 @@
  *
  *			exporter cannot move	exporter can (has pin)
  *	static		map			pin, map, wait
- *	dynamic		map			map, follows a move by itself
+ *	dynamic		map			map, follows a move or has pinned
  *
  * A static importer uses a mapping until it unmaps it, and starts right away. So
  * the core keeps the memory in place for that long, and hands the table out only
@@ -15,8 +15,8 @@
  * and clears) is over. It looks after the exporter's hook returned, as that may
  * be what starts the move.
  *
- * Without CONFIG_DMABUF_MOVE_NOTIFY exporters do not tell dynamic importers, so
- * their mappings pin as well.
+ * Without CONFIG_DMABUF_MOVE_NOTIFY every mapping of a buffer that can move pins
+ * it, so that dynamic importers have no move to follow.
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -494,7 +494,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
  * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
  * @dmabuf: buffer of a dynamic exporter, who calls this
  *
- * When it returns, importers start nothing new on the mappings that they have.
+ * When it returns, importers that have the callback start nothing new on the
+ * mappings that they have.
  * The exporter moves the memory once the fences of the reservation are done. To
  * stop all access for good, it then also waits for the importers to unmap.
  *
@@ -638,8 +639,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
  * It is the exporter's, to be given back with dma_buf_unmap_attachment().
  *
  * A static importer may start DMA at once and until it unmaps. A dynamic one has
- * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the mapping until
- * its &dma_buf_attach_ops.move_notify is called.
+ * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the
+ * mapping until its &dma_buf_attach_ops.move_notify is called. One without that
+ * callback must have pinned the memory of a dynamic exporter.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.

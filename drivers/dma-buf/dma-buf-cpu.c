@@ -153,8 +153,8 @@ static noinline int dma_buf_begin_access_traced(struct dma_buf *dmabuf,
  *
  * On success dma_buf_end_cpu_access() has to follow, on failure it must not.
  *
- * Context: Process context, may sleep. Takes the reservation or lets the
- * exporter take it; the caller must not hold it.
+ * Context: Process context, may sleep. Lets the exporter take the reservation,
+ * which the caller must not hold.
  * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); -ERESTARTSYS if a
  * signal came while waiting; or the exporter's error.
  */

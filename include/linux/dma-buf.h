@@ -126,7 +126,8 @@ struct dma_buf_ops {
  * struct dma_buf - a shared buffer
  *
  * A buffer is a file: it lives as long as somebody holds a reference to @file,
- * and the number of that file's inode identifies it. An attachment holds none.
+ * and the number of that file's inode identifies it. An attachment holds no
+ * reference, unless its importer detached with a mapping left.
  */
 struct dma_buf {
 	/** @size: bytes; does not change. */
@@ -149,7 +150,7 @@ struct dma_buf {
 	 */
 	const struct dma_buf_ops *ops;
 
-	/** @exp_name: name of the exporter, for people who debug. */
+	/** @exp_name: name of the exporter, for debugging. */
 	const char *exp_name;
 
 	/**
@@ -213,7 +214,8 @@ struct dma_buf_attach_ops {
 		 * already is covered by its fences. May unmap and unpin its own
 		 * attachment, may not detach it.
 		 *
-		 * Without this callback an importer has to pin before it maps.
+		 * Optional: without this callback, an importer must pin the
+		 * memory of a dynamic exporter before it maps.
 		 */
 		void (*move_notify)(struct dma_buf_attachment *attach);
 
@@ -235,7 +237,11 @@ struct dma_buf_attachment {
 	/** @dev: the device that does DMA. */
 	struct device *dev;
 
-	/** @importer_ops: a dynamic importer's callbacks, NULL for a static one. */
+	/**
+	 * @importer_ops: a dynamic importer's callbacks, NULL for a static
+	 * importer. Of an importer that detached with a mapping left, the core
+	 * replaces them by a table without callbacks.
+	 */
 	const struct dma_buf_attach_ops *importer_ops;
 
 	/** @importer_priv: the importer's. */
@@ -317,8 +323,11 @@ static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_attachment_is_dynamic - can the importer follow a move?
+ * dma_buf_attachment_is_dynamic - does the importer have callbacks?
  * @attach: an attachment
+ *
+ * That is not to say that it can follow a move, for which it needs
+ * &dma_buf_attach_ops.move_notify: see dma_buf_attach_revocable().
  *
  * Context: any.
  * Return: true if it was made with &struct dma_buf_attach_ops.

@@ -47,9 +47,9 @@ struct dma_buf_sync {
  *	caller is about to start
  * @fd: answer: a sync_file, always close-on-exec
  *
- * The sync_file signals when the accesses which the named one has to wait for
- * and which are pending now are over: what poll() for POLLIN (a read) or for
- * POLLOUT (a write, or both) waits for. Without any it is signalled already.
+ * The sync_file covers what is pending now and conflicts with the named access:
+ * for a read what poll(POLLIN) waits for, for a write (or both) what
+ * poll(POLLOUT) waits for. If nothing is pending it is signalled already.
  */
 struct dma_buf_export_sync_file {
 	__u32 flags;
@@ -74,9 +74,9 @@ struct dma_buf_import_sync_file {
 #define DMA_BUF_IOCTL_SYNC	_IOW(DMA_BUF_BASE, 0, struct dma_buf_sync)
 
 /*
- * DMA_BUF_SET_NAME takes a pointer to a NUL-terminated string. Its number was
- * once derived from the size of that pointer: _A is what 32-bit programs send,
- * _B what 64-bit ones do. A kernel takes both.
+ * DMA_BUF_SET_NAME takes a pointer to a NUL-terminated string. Its number is
+ * derived from the size of that pointer: _A is what 32-bit programs send, _B what
+ * 64-bit ones do. A kernel takes both from either.
  */
 #define DMA_BUF_SET_NAME	_IOW(DMA_BUF_BASE, 1, const char *)
 #define DMA_BUF_SET_NAME_A	_IOW(DMA_BUF_BASE, 1, __u32)
