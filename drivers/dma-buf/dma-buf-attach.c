@@ -665,11 +665,11 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	obj = to_attachment(attach);
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	/* An importer that can neither follow a move nor keeps it from happening */
+	/* This importer can neither follow a move nor prevent one. */
 	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
 		  dma_buf_is_dynamic(attach->dmabuf) &&
-		  dma_buf_attachment_is_dynamic(attach) &&
-		  !attach->importer_ops->move_notify,
+		  !dma_buf_map_pins(attach) &&
+		  !dma_buf_attach_revocable(attach),
 		  "%s has no move_notify and maps without a pin\n",
 		  dev_name(attach->dev));
 

@@ -52,6 +52,8 @@ static void test_fd_install(struct kunit *test)
 
 static void test_attach_without_callback(struct kunit *test)
 {
+	const bool warns = IS_ENABLED(CONFIG_DMABUF_DEBUG) &&
+			   IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
 	struct dma_buf *dmabuf = mock_export(mock);
 	struct dma_buf_attachment *attach;
@@ -71,17 +73,41 @@ static void test_attach_without_callback(struct kunit *test)
 	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
 	dma_buf_unpin(attach);
 
-	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+	/* Without a pin of its own, unless the mapping pins by itself */
+	mock->log_len = 0;
+	if (warns)
 		expect_warning("maps without a pin");
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
-	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+	if (warns)
 		expect_end();
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+		mock_expect_ops(mock, MOCK_MAP);
+	else
+		mock_expect_ops(mock, MOCK_PIN, MOCK_MAP);
 	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
 	dma_resv_unlock(dmabuf->resv);
 
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
+}
+
+/* Memory that never moves needs no pin, and nobody to be told: no warning. */
+static void test_map_without_callback(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	attach = test_attach(test, dmabuf, &test_deaf);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	mock_put(mock, dmabuf);
+	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH,
+			MOCK_RELEASE);
 }
 
 static void test_move_notify_reaches(struct kunit *test)
@@ -443,6 +469,7 @@ static struct kunit_case dma_buf_mainline_test_cases[] = {
 	KUNIT_CASE(test_attach_revocable),
 	KUNIT_CASE(test_fd_install),
 	KUNIT_CASE(test_attach_without_callback),
+	KUNIT_CASE(test_map_without_callback),
 	KUNIT_CASE(test_move_notify_reaches),
 	KUNIT_CASE(test_move_notify_unmaps),
 	KUNIT_CASE(test_release_order),
