@@ -7,6 +7,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 
@@ -103,6 +104,31 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
+/*
+ * The drivers of pending fences learn that somebody waits already, so that a GPU
+ * may raise its clock. All of them learn so before the first one is waited for.
+ */
+static noinline int dma_buf_wait_hurried(struct dma_resv *resv,
+					 enum dma_resv_usage usage, u64 *wait_ns)
+{
+	if (dma_resv_test_signaled(resv, usage))
+		return 0;
+
+	dma_resv_set_deadline(resv, usage, ktime_get());
+	return dma_buf_wait(resv, usage, wait_ns);
+}
+
+/* dma_buf_wait() where the CPU is what waits */
+static __always_inline int dma_buf_wait_cpu(struct dma_resv *resv,
+					    enum dma_resv_usage usage,
+					    u64 *wait_ns)
+{
+	if (dma_buf_never_fenced(resv))
+		return 0;
+
+	return dma_buf_wait_hurried(resv, usage, wait_ns);
+}
+
 /* Twice, so that nothing is left of the times where nobody wants to know them. */
 static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
 						enum dma_data_direction dir,
@@ -111,7 +137,7 @@ static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
 	bool write = dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE;
 	int ret;
 
-	ret = dma_buf_wait(dmabuf->resv, dma_resv_usage_rw(write), wait_ns);
+	ret = dma_buf_wait_cpu(dmabuf->resv, dma_resv_usage_rw(write), wait_ns);
 	if (ret)
 		return ret;
 
@@ -122,7 +148,7 @@ static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
 	if (ret)
 		return ret;
 
-	ret = dma_buf_wait(dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
+	ret = dma_buf_wait_cpu(dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
 	/* The caller takes a failed begin for one that never was. */
 	if (ret)
 		dma_buf_end_cpu_access(dmabuf, dir);
@@ -149,7 +175,8 @@ static noinline int dma_buf_begin_access_traced(struct dma_buf *dmabuf,
  *
  * Waits first, and has the exporter see to the caches then: lines that were
  * made coherent while the device still wrote would be stale again. The hook may
- * itself start a move of the memory, which is waited for as well.
+ * itself start a move of the memory, which is waited for as well. The fences that
+ * are waited for get a deadline, dma_fence_set_deadline(): now.
  *
  * On success dma_buf_end_cpu_access() has to follow, on failure it must not.
  *

@@ -380,6 +380,8 @@ struct mock_fence {
 	spinlock_t *lock; /* of @base */
 	struct delayed_work work;
 	bool loose;
+	unsigned int deadlines;
+	ktime_t deadline;
 };
 
 /* Loose fences that have not been released yet. */
@@ -404,10 +406,19 @@ static void mock_fence_release(struct dma_fence *fence)
 		atomic_dec(&mock_fences_loose);
 }
 
+static void mock_fence_set_deadline(struct dma_fence *fence, ktime_t deadline)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+
+	mock->deadlines++;
+	mock->deadline = deadline;
+}
+
 static const struct dma_fence_ops mock_fence_ops = {
 	.get_driver_name	= mock_fence_name,
 	.get_timeline_name	= mock_fence_name,
 	.release		= mock_fence_release,
+	.set_deadline		= mock_fence_set_deadline,
 };
 
 static void mock_fence_work(struct work_struct *work)
@@ -530,6 +541,24 @@ void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs)
 		msleep(20);
 	}
 	KUNIT_EXPECT_EQ(kunit_get_current_test(), kref_read(&fence->refcount), refs);
+}
+
+/**
+ * mock_fence_deadlines - count the deadlines that a fence was given
+ * @fence: from mock_fence_create()
+ * @last: becomes the last one if there was any; may be NULL
+ *
+ * Only the test's own thread may set deadlines meanwhile.
+ *
+ * Return: how many deadlines were set.
+ */
+unsigned int mock_fence_deadlines(struct dma_fence *fence, ktime_t *last)
+{
+	struct mock_fence *mock = container_of(fence, struct mock_fence, base);
+
+	if (last && mock->deadlines)
+		*last = mock->deadline;
+	return mock->deadlines;
 }
 
 /**

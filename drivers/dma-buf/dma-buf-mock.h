@@ -11,6 +11,7 @@
 #include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
+#include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/types.h>
 
@@ -121,6 +122,7 @@ struct dma_fence *mock_fence_create_loose(struct kunit *test);
 void mock_fence_loose_wait(struct kunit *test);
 void mock_fence_signal_unheld(struct dma_fence *fence);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
+unsigned int mock_fence_deadlines(struct dma_fence *fence, ktime_t *last);
 void mock_fence_signal(struct dma_fence *fence);
 /* For a fence that only a broken core waits for, in milliseconds */
 #define MOCK_NEVER_MS	60000

@@ -99,6 +99,97 @@ static void test_begin_waits_for_hook(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* The fences that the access waits for, and no others, get a deadline: now. */
+static void test_begin_deadline(struct kunit *test)
+{
+	const struct access_param *param = test->param_value;
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	ktime_t before, after, deadline = 0;
+	int ret;
+
+	mock_add_fence(dmabuf, fence, param->usage);
+	mock_fence_signal_later(fence, MOCK_NEVER_MS);
+	mock_signal_begin();
+	before = ktime_get();
+	ret = dma_buf_begin_cpu_access(dmabuf, param->dir);
+	after = ktime_get();
+	mock_signal_end();
+
+	KUNIT_EXPECT_EQ(test, ret, param->waits ? -ERESTARTSYS : 0);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(fence, &deadline),
+			param->waits ? 1U : 0U);
+	if (param->waits) {
+		KUNIT_EXPECT_GE(test, deadline, before);
+		KUNIT_EXPECT_LE(test, deadline, after);
+	}
+	mock_put(mock, dmabuf);
+}
+
+/* All of them get one before the first is waited for. */
+static void test_begin_deadline_of_each(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *kernel = mock_fence_create(test);
+	struct dma_fence *write = mock_fence_create(test);
+	struct dma_fence *done = mock_fence_create(test);
+	struct dma_fence *read = mock_fence_create(test);
+
+	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
+	mock_add_fence(dmabuf, kernel, DMA_RESV_USAGE_KERNEL);
+	mock_add_fence(dmabuf, read, DMA_RESV_USAGE_READ);
+	mock_add_fence(dmabuf, write, DMA_RESV_USAGE_WRITE);
+	mock_fence_signal(done);
+	mock_fence_signal_later(kernel, MOCK_NEVER_MS);
+	mock_fence_signal_later(write, MOCK_NEVER_MS);
+	mock_signal_begin();
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE),
+			-ERESTARTSYS);
+	mock_signal_end();
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(kernel, NULL), 1U);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(write, NULL), 1U);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(done, NULL), 0U);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(read, NULL), 0U);
+
+	/* An access that waits for nothing is in no hurry. */
+	mock_fence_signal(kernel);
+	mock_fence_signal(write);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(kernel, NULL), 1U);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(write, NULL), 1U);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(read, NULL), 0U);
+	mock_put(mock, dmabuf);
+}
+
+/* The move that the hook starts is waited for as well. */
+static void test_begin_deadline_of_hook(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *read = mock_fence_create(test);
+	ktime_t before, after, deadline = 0;
+
+	mock_add_fence(dmabuf, read, DMA_RESV_USAGE_READ);
+	mock->fence = fence;
+	mock_fence_signal_later(fence, MOCK_NEVER_MS);
+	mock_signal_begin();
+	before = ktime_get();
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE),
+			-ERESTARTSYS);
+	after = ktime_get();
+	mock_signal_end();
+	mock_expect_ops(mock, MOCK_BEGIN, MOCK_END);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(fence, &deadline), 1U);
+	KUNIT_EXPECT_GE(test, deadline, before);
+	KUNIT_EXPECT_LE(test, deadline, after);
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(read, NULL), 0U);
+	mock_put(mock, dmabuf);
+}
+
 static void test_access_errors(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -387,6 +478,9 @@ static void test_mmap_null(struct kunit *test)
 static struct kunit_case dma_buf_cpu_test_cases[] = {
 	KUNIT_CASE_PARAM(test_begin_waits, access_gen_params),
 	KUNIT_CASE(test_begin_waits_for_hook),
+	KUNIT_CASE_PARAM(test_begin_deadline, access_gen_params),
+	KUNIT_CASE(test_begin_deadline_of_each),
+	KUNIT_CASE(test_begin_deadline_of_hook),
 	KUNIT_CASE(test_access_errors),
 	KUNIT_CASE(test_vmap),
 	KUNIT_CASE(test_vmap_without_vunmap),

@@ -867,6 +867,8 @@ static void test_map_waits(struct kunit *test)
 			dma_buf_unmap_attachment_unlocked(fixed, sgt,
 							  DMA_TO_DEVICE);
 	}
+	/* The device is about to wait, not the CPU. */
+	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(fence, NULL), 0U);
 
 	dma_buf_detach(dmabuf, fixed);
 	dma_buf_detach(dmabuf, dynamic);

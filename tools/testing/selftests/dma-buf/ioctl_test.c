@@ -538,6 +538,28 @@ TEST_F(sync_wait, read_waits_for_write_fence)
 	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
+/* A GPU may raise its clock as soon as somebody waits for it */
+TEST_F(sync_wait, sets_deadline)
+{
+	double before, after, deadline = 0;
+	int fence;
+
+	fence = timeline_fence(self->timeline, 1);
+	ASSERT_LE(0, fence);
+	ASSERT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_READ, fence));
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(-ENOENT, timeline_deadline(self->timeline, fence, &deadline));
+
+	before = now_ms();
+	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	after = now_ms();
+	EXPECT_EQ(0, timeline_deadline(self->timeline, fence, &deadline));
+	EXPECT_LE(before, deadline);
+	EXPECT_GE(after, deadline);
+	close(fence);
+}
+
 static void *step_later(void *arg)
 {
 	sleep_ms(5 * QUIET_MS);

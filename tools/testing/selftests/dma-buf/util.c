@@ -420,6 +420,14 @@ struct sw_sync_fence_arg {
 #define SW_SYNC_CREATE_FENCE	_IOWR('W', 0, struct sw_sync_fence_arg)
 #define SW_SYNC_ADVANCE		_IOW('W', 1, __u32)
 
+struct sw_sync_deadline_arg {
+	__u64 deadline_ns;
+	__u32 pad;
+	__s32 fence;
+};
+
+#define SW_SYNC_DEADLINE	_IOWR('W', 2, struct sw_sync_deadline_arg)
+
 /* Closing the timeline signals what is left of its fences, with an error. */
 int timeline_open(void)
 {
@@ -439,6 +447,17 @@ int timeline_fence(int timeline, __u32 seqno)
 int timeline_inc(int timeline, __u32 steps)
 {
 	return result(ioctl(timeline, SW_SYNC_ADVANCE, &steps));
+}
+
+/* The earliest deadline of a sync_file's fence, on CLOCK_MONOTONIC; -ENOENT: none */
+int timeline_deadline(int timeline, int fence, double *ms)
+{
+	struct sw_sync_deadline_arg arg = { .fence = fence };
+
+	if (ioctl(timeline, SW_SYNC_DEADLINE, &arg))
+		return -errno;
+	*ms = arg.deadline_ns / 1e6;
+	return 0;
 }
 
 /* A fence that only the buffer refers to */

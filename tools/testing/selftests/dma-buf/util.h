@@ -69,6 +69,7 @@ int buf_import_sync_file(int fd, __u32 flags, int sync_file);
 int timeline_open(void);
 int timeline_fence(int timeline, __u32 seqno);
 int timeline_inc(int timeline, __u32 steps);
+int timeline_deadline(int timeline, int fence, double *ms);
 int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags);
 int fence_merge(int a, int b);
 int fence_status(int sync_file, unsigned int *fences);
