@@ -229,33 +229,12 @@ TEST_F(usage, all_in_one_sync_file)
  * Fences of the kernel alone do not show in a name or number, but bufinfo lists
  * them all: it is there to find out why somebody waits.
  */
-static int bufinfo_fences(ino_t ino)
-{
-	char line[512], want[32];
-	bool ours = false;
-	int found = 0;
-	FILE *f;
-
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return -errno;
-	snprintf(want, sizeof(want), "\t%08llu\t", (unsigned long long)ino);
-	while (fgets(line, sizeof(line), f)) {
-		if (line[0] >= '0' && line[0] <= '9')
-			ours = strstr(line, want);
-		else if (ours && strstr(line, " fence:"))
-			found++;
-	}
-	fclose(f);
-	return found;
-}
-
 TEST_F(usage, bufinfo)
 {
 	need_bufinfo(_metadata);
-	EXPECT_EQ(1, bufinfo_fences(self->ino));
+	EXPECT_EQ(1, bufinfo_fences(self->ino, NULL, 0));
 	ASSERT_LT(0, mock_fence(self->mock, self->fd, variant->usage, 0));
-	EXPECT_EQ(2, bufinfo_fences(self->ino));
+	EXPECT_EQ(2, bufinfo_fences(self->ino, NULL, 0));
 }
 
 /*

@@ -514,9 +514,10 @@ ino_t buf_ino(int fd)
  */
 int fdinfo_get(int fd, const char *key, char *value, size_t len)
 {
-	char path[48], line[512], *end;
-	size_t keylen = strlen(key);
+	char path[48], *line = NULL;
+	size_t keylen = strlen(key), size = 0;
 	int found = 0;
+	ssize_t n;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
@@ -524,17 +525,17 @@ int fdinfo_get(int fd, const char *key, char *value, size_t len)
 	if (!f)
 		return -errno;
 
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, key, keylen) || strncmp(line + keylen, ":\t", 2))
+	/* Whole lines, however long: the rest of one must not pass for another. */
+	while ((n = getline(&line, &size, f)) > 0) {
+		if (strncmp(line, key, keylen) || strncmp(line + keylen, ":\t", 2) ||
+		    line[n - 1] != '\n')
 			continue;
-		end = strchr(line, '\n');
-		if (!end)
-			continue;
-		*end = '\0';
+		line[n - 1] = '\0';
 		found++;
 		if (value)
 			snprintf(value, len, "%s", line + keylen + 2);
 	}
+	free(line);
 	fclose(f);
 	return found;
 }
@@ -553,32 +554,73 @@ bool bufinfo_readable(void)
 	return !access(BUFINFO, R_OK);
 }
 
+/* A reader of bufinfo, line by line, however long a line is */
+struct bufinfo {
+	FILE *file;
+	char *line;
+	size_t size;
+};
+
+static int bufinfo_open(struct bufinfo *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->file = fopen(BUFINFO, "re");
+	return info->file ? 0 : -errno;
+}
+
+/* The next line; false if there is none, and then the reader has been closed. */
+static bool bufinfo_next(struct bufinfo *info)
+{
+	if (getline(&info->line, &info->size, info->file) > 0)
+		return true;
+	free(info->line);
+	fclose(info->file);
+	return false;
+}
+
+/* Only lines of buffers begin with a digit. */
+static bool bufinfo_begins(const char *line)
+{
+	return *line >= '0' && *line <= '9';
+}
+
+/*
+ * Is this the line of the buffer? The inode number is the sixth column, and the
+ * name is the last: whatever is in it, it cannot pass for a number.
+ */
+static bool bufinfo_is_of(const char *line, ino_t ino)
+{
+	char *end;
+	int i;
+
+	if (!bufinfo_begins(line))
+		return false;
+	for (i = 0; i < 5; i++) {
+		line = strchr(line, '\t');
+		if (!line)
+			return false;
+		line++;
+	}
+	return *line >= '0' && *line <= '9' &&
+	       strtoull(line, &end, 10) == (unsigned long long)ino && *end == '\t';
+}
+
 /* How many lines of bufinfo are of the buffer; the last one goes to line. */
 int bufinfo_line(ino_t ino, char *line, size_t len)
 {
-	int found = 0, field;
-	char text[512], *p;
-	FILE *f;
+	struct bufinfo info;
+	int found = 0, err;
 
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return -errno;
-
-	while (fgets(text, sizeof(text), f)) {
-		/* The inode number is the sixth of the columns */
-		for (field = 1, p = text; p && field < 6; field++) {
-			p = strchr(p, '\t');
-			if (p)
-				p++;
-		}
-		if (!p || p[0] < '0' || p[0] > '9' ||
-		    strtoull(p, NULL, 10) != (unsigned long long)ino)
+	err = bufinfo_open(&info);
+	if (err)
+		return err;
+	while (bufinfo_next(&info)) {
+		if (!bufinfo_is_of(info.line, ino))
 			continue;
 		found++;
 		if (line)
-			snprintf(line, len, "%s", text);
+			snprintf(line, len, "%s", info.line);
 	}
-	fclose(f);
 	return found;
 }
 
@@ -587,51 +629,90 @@ int bufinfo_lines(ino_t ino)
 	return bufinfo_line(ino, NULL, 0);
 }
 
+static bool bufinfo_is_fence(const char *line)
+{
+	static const char * const usages[] = { "kernel", "write", "read", "bookkeep" };
+	char begin[24];
+	size_t i;
+
+	for (i = 0; i < sizeof(usages) / sizeof(*usages); i++) {
+		snprintf(begin, sizeof(begin), "\t%s fence:", usages[i]);
+		if (!strncmp(line, begin, strlen(begin)))
+			return true;
+	}
+	return false;
+}
+
+/* How many fences bufinfo lists under the buffer; the last one goes to line. */
+int bufinfo_fences(ino_t ino, char *line, size_t len)
+{
+	struct bufinfo info;
+	bool ours = false;
+	int found = 0, err;
+
+	err = bufinfo_open(&info);
+	if (err)
+		return err;
+	while (bufinfo_next(&info)) {
+		/* A line without a tab before it ends what belongs to a buffer. */
+		if (info.line[0] != '\t')
+			ours = bufinfo_is_of(info.line, ino);
+		if (!ours || !bufinfo_is_fence(info.line))
+			continue;
+		found++;
+		if (line)
+			snprintf(line, len, "%s", info.line);
+	}
+	return found;
+}
+
 /*
  * How many devices bufinfo lists under the buffer, or a negative number if
  * that is not how many it says.
  */
 int bufinfo_devices(ino_t ino)
 {
+	int listed = 0, total = -1, n, end, err;
 	bool ours = false, devices = false;
-	int listed = 0, total = -1;
-	char line[512], want[32];
-	FILE *f;
+	struct bufinfo info;
 
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return -errno;
-	snprintf(want, sizeof(want), "\t%08llu\t", (unsigned long long)ino);
-	while (fgets(line, sizeof(line), f)) {
-		if (line[0] >= '0' && line[0] <= '9') {
-			ours = strstr(line, want);
-			devices = false;
-		} else if (ours && !strncmp(line, "\tAttached Devices:", 18)) {
-			devices = true;
-		} else if (ours && sscanf(line, "Total %d devices attached", &total) == 1) {
-			break;
-		} else if (devices && line[0] == '\t') {
-			listed++;
+	err = bufinfo_open(&info);
+	if (err)
+		return err;
+	while (bufinfo_next(&info)) {
+		if (info.line[0] == '\t') {
+			listed += devices;
+			if (ours && !strcmp(info.line, "\tAttached Devices:\n"))
+				devices = true;
+			continue;
 		}
+		end = 0;
+		if (devices && sscanf(info.line, "Total %d devices attached%n", &n, &end) == 1 &&
+		    end && !strcmp(info.line + end, "\n"))
+			total = n;
+		devices = false;
+		ours = bufinfo_is_of(info.line, ino);
 	}
-	fclose(f);
 	return listed == total ? total : -1;
 }
 
+/* The totals are the last line, and no other line looks like them. */
 int bufinfo_total(long *objects, long long *bytes)
 {
-	int found = 0;
-	char text[512];
-	FILE *f;
+	struct bufinfo info;
+	int found = 0, end, err;
+	bool last = false;
 
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return -errno;
-	while (fgets(text, sizeof(text), f))
-		if (sscanf(text, "Total %ld objects, %lld bytes", objects, bytes) == 2)
-			found++;
-	fclose(f);
-	return found == 1 ? 0 : -ENOENT;
+	err = bufinfo_open(&info);
+	if (err)
+		return err;
+	while (bufinfo_next(&info)) {
+		end = 0;
+		last = sscanf(info.line, "Total %ld objects, %lld bytes%n", objects, bytes,
+			      &end) == 2 && end && !strcmp(info.line + end, "\n");
+		found += last;
+	}
+	return found == 1 && last ? 0 : -ENOENT;
 }
 
 /*

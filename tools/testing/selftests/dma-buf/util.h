@@ -81,6 +81,7 @@ long fdinfo_count(int fd);
 bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
 int bufinfo_line(ino_t ino, char *line, size_t len);
+int bufinfo_fences(ino_t ino, char *line, size_t len);
 int bufinfo_devices(ino_t ino);
 int bufinfo_total(long *objects, long long *bytes);
 
