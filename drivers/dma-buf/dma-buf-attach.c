@@ -444,9 +444,9 @@ static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
 	struct seq_file *m = data;
 
 	seq_puts(m, "attached:\t");
-	seq_puts(m, dev_driver_string(attach->dev));
+	dma_buf_show_name(m, dev_driver_string(attach->dev));
 	seq_putc(m, ' ');
-	seq_puts(m, dev_name(attach->dev));
+	dma_buf_show_name(m, dev_name(attach->dev));
 	seq_putc(m, '\n');
 	/* After an overflow all is shown again, with more room. */
 	return !seq_has_overflowed(m);

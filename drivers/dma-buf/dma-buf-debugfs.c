@@ -68,9 +68,19 @@ static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		 */
 		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 			continue;
+		/*
+		 * In the form of dma_fence_describe(), which does not escape:
+		 * timelines may be named after the program that submits work.
+		 */
 		seq_printf(m, "\t%s fence:",
 			   usages[dma_resv_iter_usage(&cursor)]);
-		dma_fence_describe(fence, m);
+		dma_buf_show_name(m, fence->ops->get_driver_name(fence));
+		seq_putc(m, ' ');
+		dma_buf_show_name(m, fence->ops->get_timeline_name(fence));
+		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
+		/* The buffer is shown again, with more room. */
+		if (seq_has_overflowed(m))
+			break;
 	}
 	dma_resv_iter_end(&cursor);
 }
@@ -85,7 +95,9 @@ static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
 {
 	struct dma_buf_devices *devices = data;
 
-	seq_printf(devices->m, "\t%s\n", dev_name(attach->dev));
+	seq_putc(devices->m, '\t');
+	dma_buf_show_name(devices->m, dev_name(attach->dev));
+	seq_putc(devices->m, '\n');
 	devices->count++;
 	/* After an overflow the buffer is shown again, with more room. */
 	return !seq_has_overflowed(devices->m);

@@ -23,6 +23,7 @@
  * second file would not be the buffer.
  */
 #include <linux/compat.h>
+#include <linux/ctype.h>
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>
 #include <linux/export.h>
@@ -54,11 +55,6 @@ assert_ioctl(DMA_BUF_SET_NAME_B, _IOC_WRITE, 1, 8);
 assert_ioctl(DMA_BUF_IOCTL_EXPORT_SYNC_FILE, _IOC_READ | _IOC_WRITE, 2, 8);
 assert_ioctl(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, _IOC_WRITE, 3, 8);
 static_assert(DMA_BUF_SYNC_VALID_FLAGS_MASK == 7);
-
-/* What fdinfo and bufinfo must not print as it is: a name could forge a line. */
-static const char dma_buf_unprintable[] =
-	"\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017\020"
-	"\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037\177\\";
 
 static struct kmem_cache *dma_buf_cache __ro_after_init;
 
@@ -95,15 +91,29 @@ bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
 }
 
 /**
- * dma_buf_show_name - print a name that user space chose
+ * dma_buf_show_name - print a name that user space may have chosen
  * @m: where to
- * @text: name
+ * @text: name; NULL is printed as printf does
  *
- * Control characters and backslashes are printed in octal.
+ * Control characters and backslashes are printed in octal, so that a name can
+ * neither forge a line nor control the reader's terminal. seq_escape() would do
+ * the same, but looks for each character in a list of them.
+ *
+ * Context: any, also under a spinlock.
  */
 void dma_buf_show_name(struct seq_file *m, const char *text)
 {
-	seq_escape(m, text, dma_buf_unprintable);
+	char c;
+
+	if (!text)
+		text = "(null)";
+
+	while ((c = *text++)) {
+		if (iscntrl(c) || c == '\\')
+			seq_printf(m, "\\%03o", c);
+		else
+			seq_putc(m, c);
+	}
 }
 
 static long dma_buf_set_name(struct dma_buf *dmabuf, const char __user *arg)
@@ -307,6 +317,10 @@ static const struct super_operations dma_buf_super_ops = {
 	.statfs		= simple_statfs,
 };
 
+/*
+ * The name stands in the path as it was set. Files that list paths escape what would
+ * end a line; readlink() gives any file's path as it is.
+ */
 static char *dma_buf_dname(struct dentry *dentry, char *buffer, int buflen)
 {
 	struct dma_buf_object *obj = inode_object(d_inode(dentry));

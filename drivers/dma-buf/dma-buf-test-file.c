@@ -5,6 +5,7 @@
  *
  * The file's operations are called as the VFS does, with user memory.
  */
+#include <kunit/device.h>
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
 #include <linux/dma-fence-array.h>
@@ -882,6 +883,92 @@ static void test_bufinfo_fence_names(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* i915, nouveau, amdgpu and sw_sync name timelines after the program. */
+static const char *test_forger_driver(struct dma_fence *fence)
+{
+	return "gpu\033[2J\\";
+}
+
+static const char *test_forger_timeline(struct dma_fence *fence)
+{
+	return "a\n00004096\t\177\n\nTotal 7 objects";
+}
+
+static const struct dma_fence_ops test_forger_ops = {
+	.get_driver_name	= test_forger_driver,
+	.get_timeline_name	= test_forger_timeline,
+};
+
+static const char *test_nameless(struct dma_fence *fence)
+{
+	return NULL;
+}
+
+static const struct dma_fence_ops test_nameless_ops = {
+	.get_driver_name	= test_nameless,
+	.get_timeline_name	= test_nameless,
+};
+
+static struct dma_fence *test_fence_add(struct kunit *test, struct dma_buf *dmabuf,
+					const struct dma_fence_ops *ops,
+					spinlock_t *lock)
+{
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, ops, lock, dma_fence_context_alloc(1), 5);
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_READ);
+	return fence;
+}
+
+/* Neither fences nor devices can forge a line, or reach the reader's terminal. */
+static void test_bufinfo_escapes(struct kunit *test)
+{
+	/* Fences as dma_fence_describe() has them, but for the escapes */
+	static const char expected[] = "\n"
+		"\tread fence:gpu\\033[2J\\134 a\\01200004096\\011\\177\\012\\012Total 7 objects seq 5 unsignalled\n"
+		"\tread fence:(null) (null) seq 5 unsignalled\n"
+		"\tAttached Devices:\n"
+		"\ttest_bufinfo_escapes.escape\\033[2J\\012\\012Total 8 objects\n"
+		"Total 1 devices attached\n";
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	static DEFINE_SPINLOCK(lock);
+	struct dma_buf_attachment *attach;
+	struct dma_fence *forger, *nameless;
+	const char *text, *p;
+	struct dma_buf *dmabuf;
+	struct device *dev;
+
+	test_debugfs_need(test, "dma_buf/bufinfo");
+	dev = kunit_device_register(test, "escape\033[2J\n\nTotal 8 objects");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dmabuf = mock_export(mock);
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	forger = test_fence_add(test, dmabuf, &test_forger_ops, &lock);
+	nameless = test_fence_add(test, dmabuf, &test_nameless_ops, &lock);
+	KUNIT_EXPECT_EQ(test, test_set_name(test, dmabuf, "\t\\"), 0);
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, PAGE_SIZE);
+	text = test_bufinfo_line(test, text, dmabuf, "\\011\\134");
+	KUNIT_EXPECT_NOT_NULL(test, text);
+	p = text ? strchr(text + 1, '\n') : "";
+	KUNIT_EXPECT_TRUE(test, strstarts(p, expected));
+
+	/* And so does fdinfo say which device it is. */
+	text = strstr(test_fdinfo(test, dmabuf), "\nattached:\t");
+	KUNIT_EXPECT_NOT_NULL(test, text);
+	if (text)
+		KUNIT_EXPECT_NOT_NULL(test, strstr(text, "escape\\033[2J\\012\\012Total 8"));
+
+	dma_buf_detach(dmabuf, attach);
+	dma_fence_signal(forger);
+	dma_fence_signal(nameless);
+	dma_fence_put(forger);
+	dma_fence_put(nameless);
+	mock_put(mock, dmabuf);
+}
+
 /* Adds up the lines of buffers, which alone begin with a figure. */
 static void test_bufinfo_sum(const char *text, unsigned long *objects,
 			     unsigned long *bytes)
@@ -1259,6 +1346,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_sync_file_import_array),
 	KUNIT_CASE(test_bufinfo),
 	KUNIT_CASE(test_bufinfo_fence_names),
+	KUNIT_CASE(test_bufinfo_escapes),
 	KUNIT_CASE(test_bufinfo_pieces),
 	KUNIT_CASE(test_bufinfo_long),
 	KUNIT_CASE(test_bufinfo_closed),

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -387,6 +388,30 @@ TEST_F(file, bufinfo_name_cannot_forge_lines)
 	EXPECT_NE(NULL, strstr(line, "Total 7"));
 	/* ... and nothing but the last line is a total */
 	EXPECT_EQ(0, bufinfo_total(&objects, &bytes));
+}
+
+/* A software timeline is named after the program that opens it */
+TEST_F(file, bufinfo_timeline_cannot_forge_lines)
+{
+	static const char want[] =
+		"\twrite fence:sw_sync a\\012\\011\\033[2J\\0121\\177\\134 seq 1 unsignalled\n";
+	long objects_before, objects;
+	long long bytes;
+	char line[512];
+	int timeline;
+
+	need_bufinfo(_metadata);
+	ASSERT_EQ(0, bufinfo_total(&objects_before, &bytes));
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "a\n\t\033[2J\n1\177\\", 0, 0, 0));
+	timeline = need_timeline(_metadata);
+
+	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(1, bufinfo_fences(self->ino, line, sizeof(line)));
+	EXPECT_STREQ(want, line);
+	EXPECT_EQ(0, bufinfo_devices(self->ino));
+	EXPECT_EQ(0, bufinfo_total(&objects, &bytes));
+	EXPECT_EQ(objects_before, objects);
+	close(timeline);
 }
 
 TEST_F(file, bufinfo_total)
