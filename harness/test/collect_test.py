@@ -104,6 +104,7 @@ FUNCTIONS = {
     "dma_buf_poll": ["drivers/dma-buf/dma-buf-poll.c"],
 }
 EXPECT = "[    1.500000] dmabuf-test: expect: {}\n"
+SUITE = "[    1.200000] dmabuf-test: suite {} {}\n"
 END = "[    5.000000] dmabuf-test: expect-end\n"
 
 
@@ -257,7 +258,37 @@ class Console(unittest.TestCase):
         self.assertIn("never began", self.complaints(END)[0])
 
     def test_allowed(self):
-        self.assertEqual(self.complaints(WARNING, ["lib/refcount.c:28"]), [])
+        self.assertEqual(self.complaints(WARNING, [("lib/refcount.c:28", [])]), [])
+        self.assertEqual(len(self.complaints(WARNING, [("lib/refcount.c:29", [])])), 1)
+
+    def test_allowed_in_a_suite(self):
+        allowed = [("lib/refcount.c:28", ["stress", "other"])]
+        within = SUITE.format("stress", "begins") + WARNING
+        self.assertEqual(self.complaints(within, allowed), [])
+        for console in (WARNING,
+                        within.replace("stress", "kselftest"),
+                        within.replace("stress", "stressed"),
+                        within + SUITE.format("stress", "ends, status 0") + WARNING,
+                        within + SUITE.format("kselftest", "begins") + WARNING):
+            why = self.complaints(console, allowed)
+            self.assertEqual(len(why), 1, console)
+            self.assertIn("allowed in stress, other alone", why[0])
+
+    def test_allowed_twice(self):
+        """One line more gives leave, and takes none"""
+        allowed = [("lib/refcount.c:28", ["stress"]), ("refcount_warn", ["kselftest"])]
+        for suite, count in (("stress", 0), ("kselftest", 0), ("samples", 1)):
+            self.assertEqual(len(self.complaints(
+                SUITE.format(suite, "begins") + WARNING, allowed)), count)
+
+    def test_lists_as_they_are(self):
+        """Each suite that is named exists."""
+        folder = os.path.join(HARNESS, "guest", "suites")
+        splats = collect.allowed_splats()
+        self.assertTrue(splats)
+        for _, suites in splats:
+            for suite in suites:
+                self.assertTrue(os.path.exists(os.path.join(folder, suite)), suite)
 
     def test_taint_without_splat(self):
         why = [w for _, w in run(ktap=GOOD.replace("@tainted 0", "@tainted 512")).failed]
