@@ -867,8 +867,8 @@ int watch_warnings(void)
 	return result(kmsg);
 }
 
-/* How many warnings of dma-buf the kernel has logged since, and closes kmsg */
-int count_warnings(int kmsg)
+/* How many records with both texts the kernel has logged since, and closes kmsg */
+static int count_records(int kmsg, const char *one, const char *other)
 {
 	int found = 0;
 	char record[2048 + 1];	/* what the kernel may write, and an end */
@@ -882,11 +882,22 @@ int count_warnings(int kmsg)
 		if (n <= 0)
 			continue;
 		record[n] = '\0';
-		if (strstr(record, "WARNING: ") && strstr(record, "dma_buf"))
+		if (strstr(record, one) && strstr(record, other))
 			found++;
 	}
 	close(kmsg);
 	return found;
+}
+
+int count_messages(int kmsg, const char *text)
+{
+	return count_records(kmsg, text, "");
+}
+
+/* Warnings of dma-buf */
+int count_warnings(int kmsg)
+{
+	return count_records(kmsg, "WARNING: ", "dma_buf");
 }
 
 /*

@@ -109,6 +109,7 @@ bool task_sleeps(pid_t tid);
 /* Warnings: that a test provokes, or that must not come */
 int watch_warnings(void);
 int count_warnings(int kmsg);
+int count_messages(int kmsg, const char *text);
 bool expect_warning(const char *regex);
 void expect_warning_end(void);
 
