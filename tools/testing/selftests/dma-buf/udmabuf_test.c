@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * udmabuf as an exporter: how it maps its pages for CPU access. The other programs
+ * use udmabuf as one exporter among several; this one tests what only udmabuf does.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define DMA_API		"/sys/kernel/debug/dma-api/"
+#define BOUNCES		"/sys/kernel/debug/swiotlb/io_tlb_used"
+
+/* The first number of a file, after key where that is given, or -1 */
+static long number_in(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	long number = -1;
+	char line[128];
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (key && strncmp(line, key, strlen(key)))
+			continue;
+		if (sscanf(line + (key ? strlen(key) : 0), "%ld", &number) == 1)
+			break;
+	}
+	fclose(f);
+	return number;
+}
+
+static bool booted_with(const char *word)
+{
+	FILE *f = fopen("/proc/cmdline", "re");
+	char line[4096] = "";
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strstr(line, word);
+}
+
+/*
+ * Mappings that the kernel counts, or -1 where it does not: it does with DMA
+ * debugging, or where each of them needs a bounce buffer.
+ */
+static long mappings(void)
+{
+	long all = number_in(DMA_API "nr_total_entries", NULL);
+	long unused = number_in(DMA_API "num_free_entries", NULL);
+
+	if (all > 0 && unused >= 0)
+		return all - unused;
+	if (booted_with("swiotlb=force"))
+		return number_in(BOUNCES, NULL);
+	return -1;
+}
+
+/*
+ * The first DMA_BUF_IOCTL_SYNC of a buffer makes the scatter table that every
+ * later one uses. First calls that meet must not make a table each, as only one
+ * of them is freed with the buffer.
+ */
+
+#define THREADS		8
+#define BUFFERS		10
+/* Makes a table slow to build, so that the calls meet */
+#define TABLE_PAGES	2000
+
+struct crowd {
+	pthread_t threads[THREADS];
+	pthread_barrier_t end;
+	struct source source;
+	unsigned int round;
+	int fd;			/* of this round's buffer, or -1 if there is none */
+	unsigned int failed;
+};
+
+static void *sync_main(void *arg)
+{
+	struct crowd *crowd = arg;
+	unsigned int round;
+
+	for (round = 1; ; round++) {
+		/* Sleepers would be woken one after the other. */
+		while (__atomic_load_n(&crowd->round, __ATOMIC_ACQUIRE) != round)
+			sched_yield();
+		if (crowd->fd < 0)
+			return NULL;
+		if (buf_sync(crowd->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		    buf_sync(crowd->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
+			__atomic_add_fetch(&crowd->failed, 1, __ATOMIC_RELAXED);
+		pthread_barrier_wait(&crowd->end);
+	}
+}
+
+/* How many mappings the lives of BUFFERS buffers leave behind */
+static long mappings_left(struct __test_metadata *_metadata, struct crowd *crowd,
+			  unsigned int threads)
+{
+	long before;
+	int i;
+
+	crowd->round = 0;
+	ASSERT_EQ(0, pthread_barrier_init(&crowd->end, NULL, threads + 1));
+	for (i = 0; i < threads; i++)
+		ASSERT_EQ(0, pthread_create(&crowd->threads[i], NULL, sync_main, crowd));
+
+	before = mappings();
+	for (i = 1; i <= BUFFERS; i++) {
+		crowd->fd = source_export(&crowd->source, O_CLOEXEC);
+		ASSERT_LE(0, crowd->fd);
+		__atomic_store_n(&crowd->round, i, __ATOMIC_RELEASE);
+		pthread_barrier_wait(&crowd->end);
+		close(crowd->fd);
+	}
+	crowd->fd = -1;
+	__atomic_store_n(&crowd->round, i, __ATOMIC_RELEASE);
+	for (i = 0; i < threads; i++)
+		pthread_join(crowd->threads[i], NULL);
+	pthread_barrier_destroy(&crowd->end);
+	return mappings() - before;
+}
+
+FIXTURE(table) {
+	struct crowd crowd;
+};
+
+FIXTURE_SETUP(table)
+{
+	int err;
+
+	if (mappings() < 0)
+		SKIP_TEST("needs debugfs, and CONFIG_DMA_API_DEBUG or swiotlb=force");
+	err = source_open(&self->crowd.source, UDMABUF,
+			  TABLE_PAGES * getpagesize());
+	need_exporter(_metadata, UDMABUF, err);
+}
+
+FIXTURE_TEARDOWN(table)
+{
+	source_close(&self->crowd.source);
+}
+
+TEST_F_TIMEOUT(table, one_for_first_syncs, 120)
+{
+	/* Without others that map meanwhile, or the figures mean nothing */
+	ASSERT_EQ(0, mappings_left(_metadata, &self->crowd, 1));
+	EXPECT_EQ(0, mappings_left(_metadata, &self->crowd, THREADS));
+	EXPECT_EQ(0, self->crowd.failed);
+}
+
+TEST_HARNESS_MAIN
