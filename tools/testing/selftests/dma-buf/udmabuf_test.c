@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * udmabuf as an exporter: how it maps its pages for CPU access. The other programs
- * use udmabuf as one exporter among several; this one tests what only udmabuf does.
+ * udmabuf as an exporter: how it maps its pages for CPU access, and which pages
+ * the kernel's own mapping shows. The other programs use udmabuf as one exporter
+ * among several; this one tests what only udmabuf does.
  */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fixture.h"
+#include "mock.h"
 
 #define DMA_API		"/sys/kernel/debug/dma-api/"
 #define BOUNCES		"/sys/kernel/debug/swiotlb/io_tlb_used"
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 
 /* The first number of a file, after key where that is given, or -1 */
 static long number_in(const char *path, const char *key)
@@ -30,6 +34,16 @@ static long number_in(const char *path, const char *key)
 	}
 	fclose(f);
 	return number;
+}
+
+static void set_number(const char *path, long number)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f)
+		return;
+	fprintf(f, "%ld", number);
+	fclose(f);
 }
 
 static bool booted_with(const char *word)
@@ -153,6 +167,61 @@ TEST_F_TIMEOUT(table, one_for_first_syncs, 120)
 	ASSERT_EQ(0, mappings_left(_metadata, &self->crowd, 1));
 	EXPECT_EQ(0, mappings_left(_metadata, &self->crowd, THREADS));
 	EXPECT_EQ(0, self->crowd.failed);
+}
+
+/*
+ * A memfd of huge pages: every page of the buffer is its own in the kernel's
+ * mapping too, and not the first one of the huge page.
+ */
+TEST(vmap_of_huge_pages)
+{
+	long huge = number_in("/proc/meminfo", "Hugepagesize:") * 1024;
+	size_t page = getpagesize();
+	struct source source;
+	int mock, memfd, i, err, fd, id;
+	long reserved;
+	char *map, byte;
+
+	mock = need_mock(_metadata);
+	if (huge <= 0)
+		SKIP_TEST("needs CONFIG_HUGETLBFS");
+	err = source_open(&source, UDMABUF, TEST_PAGES * page);
+	need_exporter(_metadata, UDMABUF, err);
+
+	/* One more than there are, if root runs this */
+	reserved = number_in(NR_HUGEPAGES, NULL);
+	set_number(NR_HUGEPAGES, reserved + 1);
+	memfd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	ASSERT_LE(0, memfd);
+	ASSERT_EQ(0, ftruncate(memfd, huge));
+	map = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (map == MAP_FAILED) {
+		err = errno;
+		set_number(NR_HUGEPAGES, reserved);
+		SKIP_TEST("a huge page: %s", strerror(err));
+	}
+	for (i = 0; i < TEST_PAGES; i++)
+		map[i * page] = 'a' + i;
+	ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+
+	close(source.memfd);
+	source.memfd = memfd;
+	fd = source_export(&source, O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	id = mock_vmap(mock, fd);
+	ASSERT_LT(0, id);
+	for (i = 0; i < TEST_PAGES; i++) {
+		ASSERT_EQ(0, mock_read(mock, id, i * page, &byte, 1));
+		EXPECT_EQ('a' + i, byte)
+			TH_LOG("page %d", i);
+	}
+	EXPECT_EQ(0, mock_free(mock, id));
+
+	close(fd);
+	munmap(map, huge);
+	source_close(&source);
+	set_number(NR_HUGEPAGES, reserved);
+	close(mock);
 }
 
 TEST_HARNESS_MAIN
