@@ -21,6 +21,9 @@
 /* How many pages a check's buffer has, where the exporter lets us choose */
 #define BUFFER_PAGES	4
 
+/* How many descriptors the checks may have open at a time, and the program itself */
+#define DESCRIPTORS	128
+
 /*
  * What a check cannot do without. An exporter offers those of the first group,
  * the machine and the user's rights those of the second.

@@ -36,11 +36,16 @@ static const char * const topics[] = {
 	"memory", "parallel",
 };
 
-#define MAX_XFAILS	32
+/* Patterns of names, as an option gives them that may come several times */
+#define MAX_GLOBS	32
+
+struct globs {
+	const char *globs[MAX_GLOBS];
+	unsigned int count;
+};
 
 static struct check *checks;
-static const char *xfails[MAX_XFAILS];
-static unsigned int xfail_count;
+static struct globs wanted, xfails;
 static bool verbose;
 static unsigned int time_limit = 60;
 
@@ -371,7 +376,6 @@ static void run_check(const struct check *check, const struct exporter *exporter
 
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->status = STATUS_FAILED;
-	fflush(stdout);
 	pid = pipe2(pipe_fds, O_CLOEXEC) ? -1 : fork();
 	if (pid < 0) {
 		snprintf(outcome->why, sizeof(outcome->why), "no process: %s", strerror(errno));
@@ -409,22 +413,27 @@ static void run_check(const struct check *check, const struct exporter *exporter
 		outcome->status = WEXITSTATUS(status);
 }
 
-static bool selected(const struct check *check, const char *pattern)
+static bool fits(const struct check *check, const char *glob)
 {
 	char name[128];
 
 	snprintf(name, sizeof(name), "%s.%s", check->topic, check->name);
-	return !pattern || !fnmatch(pattern, name, 0);
+	return !fnmatch(glob, name, 0);
 }
 
-static bool fails_as_known(const struct check *check)
+static bool fits_any(const struct check *check, const struct globs *globs)
 {
 	unsigned int i;
 
-	for (i = 0; i < xfail_count; i++)
-		if (selected(check, xfails[i]))
+	for (i = 0; i < globs->count; i++)
+		if (fits(check, globs->globs[i]))
 			return true;
 	return false;
+}
+
+static bool selected(const struct check *check)
+{
+	return !wanted.count || fits_any(check, &wanted);
 }
 
 /* What is counted at the end */
@@ -437,7 +446,7 @@ enum verdict {
 
 static enum verdict judge(const struct check *check, struct outcome *outcome)
 {
-	bool known = fails_as_known(check);
+	bool known = fits_any(check, &xfails);
 
 	if (outcome->status == STATUS_SKIPPED)
 		return SKIPPED;
@@ -482,18 +491,32 @@ static void print_outcome(const struct check *check, struct outcome *outcome,
 	putchar('\n');
 }
 
-static unsigned int count_checks(const char *pattern)
+static unsigned int count_selected(void)
 {
 	const struct check *check;
 	unsigned int count = 0;
 
 	for (check = checks; check; check = check->next)
-		count += selected(check, pattern);
+		count += selected(check);
 	return count;
 }
 
-static enum status run_all(const struct exporter *exporter, const char *argument,
-			   const char *pattern)
+/*
+ * What was printed so far must have got somewhere: results that are lost are no
+ * success. False if it has not, after saying so.
+ */
+static bool output_good(void)
+{
+	int err = fflush(stdout) ? errno : 0;
+
+	if (!err && !ferror(stdout))
+		return true;
+	fprintf(stderr, "dmabuf-conformance: cannot write to the standard output%s%s\n",
+		err ? ": " : "", err ? strerror(err) : "");
+	return false;
+}
+
+static enum status run_all(const struct exporter *exporter, const char *argument)
 {
 	static struct outcome outcome;
 	unsigned int counts[XFAILED + 1] = {}, number = 0;
@@ -505,12 +528,15 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 	if (!uname(&name))
 		printf("# %s %s, --%s%s%s\n", name.sysname, name.release, exporter->option,
 		       argument ? " " : "", argument ? argument : "");
-	printf("1..%u\n", count_checks(pattern));
+	printf("1..%u\n", count_selected());
 	if (kernel_before(5, 3))
 		printf("# Known: before Linux 5.3 buffers had no names, fdinfo or own inodes\n");
 	for (check = checks; check; check = check->next) {
-		if (!selected(check, pattern))
+		if (!selected(check))
 			continue;
+		/* Also because a child must not inherit what is not written yet. */
+		if (!output_good())
+			return STATUS_USAGE;
 		run_check(check, exporter, &outcome);
 		verdict = judge(check, &outcome);
 		counts[verdict]++;
@@ -537,20 +563,19 @@ static bool keep_one_buffer(const struct exporter *exporter)
 	return false;
 }
 
-static void list_checks(const char *pattern)
+static void list_checks(void)
 {
-	unsigned int number;
+	unsigned int number = count_selected();
 	const struct check *check;
 
 	for (check = checks; check; check = check->next) {
-		if (!selected(check, pattern))
+		if (!selected(check))
 			continue;
 		printf("%s.%s\n", check->topic, check->name);
 		print_text(check->rule);
 		if (check->older)
 			print_text(check->older);
 	}
-	number = count_checks(pattern);
 	printf("%u check%s\n", number, number == 1 ? "" : "s");
 }
 
@@ -558,23 +583,27 @@ static void list_checks(const char *pattern)
  * The command line
  */
 
+static const char synopsis[] =
+	"usage: dmabuf-conformance [OPTIONS] EXPORTER\n"
+	"       dmabuf-conformance --list [--check GLOB]...\n";
+
 static void print_help(void)
 {
 	char option[32];
 	unsigned int i;
 
-	printf("usage: dmabuf-conformance [OPTIONS] EXPORTER\n"
-	       "       dmabuf-conformance --list\n\n"
+	printf("%s\n"
 	       "Holds the buffers of an exporter, and the kernel's dma-buf core, against what\n"
 	       "user space may rely on. Prints KTAP; each failure comes with the rule.\n\n"
-	       "EXPORTER is one of\n");
+	       "EXPORTER is one of\n", synopsis);
 	for (i = 0; i < exporter_count; i++) {
 		snprintf(option, sizeof(option), "--%s %s", exporters[i].option,
 			 exporters[i].argument ? exporters[i].argument : "");
 		printf("  %-18s %s\n", option, exporters[i].help);
 	}
 	printf("\nOPTIONS are\n"
-	       "  -c, --check GLOB   only the checks whose name fits, like 'mmap.*'\n"
+	       "  -c, --check GLOB   only the checks whose name fits, like 'mmap.*'; if given\n"
+	       "                     several times, those that fit any\n"
 	       "  -l, --list         print the checks and their rules, run none\n"
 	       "  -x, --expect-failure GLOB\n"
 	       "                     these are known to fail, and it is a failure if they do not\n"
@@ -582,14 +611,89 @@ static void print_help(void)
 	       "  -t, --timeout S    seconds that one check may take (%u)\n"
 	       "  -v, --verbose      print each check's rule, not only of those that fail\n"
 	       "  -h, --help         print this\n\n"
-	       "Exit status: 0 no check failed, 1 one did, 2 the command line is wrong or the\n"
-	       "exporter cannot be had.\n", time_limit);
+	       "Exit status: 0 no check failed, 1 one did, 2 the command line is wrong, the\n"
+	       "exporter cannot be had, or the output cannot be written.\n", time_limit);
 }
 
 static enum status usage(const char *what)
 {
-	fprintf(stderr, "dmabuf-conformance: %s\n    see dmabuf-conformance --help\n", what);
+	fprintf(stderr, "dmabuf-conformance: %s\n%s    see dmabuf-conformance --help\n", what,
+		synopsis);
 	return STATUS_USAGE;
+}
+
+/* False, after saying why, if @glob cannot be one more of @globs. */
+static bool add_glob(struct globs *globs, const char *glob, const char *option)
+{
+	const struct check *check = checks;
+	char what[256];
+
+	while (check && !fits(check, glob))
+		check = check->next;
+	if (check && globs->count < MAX_GLOBS) {
+		globs->globs[globs->count++] = glob;
+		return true;
+	}
+	if (check)
+		snprintf(what, sizeof(what), "--%s is given more than %u times", option,
+			 MAX_GLOBS);
+	else
+		snprintf(what, sizeof(what), "--%s %s fits no check; --list names them", option,
+			 glob);
+	usage(what);
+	return false;
+}
+
+/*
+ * The standard descriptors must be open, or a device or a pipe would get the number
+ * of one and be written to. False if there is nowhere to print to.
+ */
+static bool have_standard_descriptors(void)
+{
+	int fd;
+
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		fprintf(stderr, "dmabuf-conformance: the standard output is closed\n");
+		return false;
+	}
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return true;
+}
+
+/*
+ * A check that cannot have a descriptor would blame the exporter for it. False, after
+ * saying so, if there are too few.
+ */
+static bool have_descriptors(void)
+{
+	int fds[DESCRIPTORS], count = 0;
+	struct rlimit limit;
+	bool enough;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max &&
+	    limit.rlim_cur < 1024) {
+		limit.rlim_cur = limit.rlim_max < 1024 ? limit.rlim_max : 1024;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	while (count < DESCRIPTORS) {
+		fds[count] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+		if (fds[count] < 0)
+			break;
+		count++;
+	}
+	enough = count == DESCRIPTORS;
+	if (!enough)
+		fprintf(stderr, "%s: %d more descriptors are wanted, %d can be had: %s\n"
+			"    RLIMIT_NOFILE is %llu: see ulimit -n\n", "dmabuf-conformance",
+			DESCRIPTORS, count, strerror(errno),
+			(unsigned long long)limit.rlim_cur);
+	while (count--)
+		close(fds[count]);
+	return enough;
 }
 
 /* For run_probe(): does this descriptor come through exec? */
@@ -604,7 +708,7 @@ static bool parse_seconds(const char *text, unsigned int *seconds)
 	char *end;
 
 	value = strtoul(text, &end, 10);
-	if (end == text || *end || *text == '-' || !value || value > 3600)
+	if (*text < '0' || *text > '9' || *end || !value || value > 3600)
 		return false;
 	*seconds = value;
 	return true;
@@ -624,17 +728,20 @@ static const struct option common_options[] = {
 	{ "help",	no_argument,		NULL, 'h' },
 };
 
-int main(int argc, char **argv)
+/* What the command line asks for */
+struct request {
+	const struct exporter *exporter;
+	const char *argument;
+	bool help, list, one_buffer;
+	bool runs;		/* an option says how checks are run */
+};
+
+/* Takes the whole command line before anything is done. STATUS_PASSED if it is right. */
+static enum status parse(int argc, char **argv, struct request *request)
 {
 	struct option options[MAX_OPTIONS] = {};
-	const struct exporter *exporter = NULL;
-	const char *argument = NULL, *pattern = NULL;
-	bool list = false, one_buffer = false;
 	unsigned int i;
 	int c;
-
-	if (argc == 3 && !strcmp(argv[1], "--probe"))
-		return probe(argv[2]);
 
 	memcpy(options, common_options, sizeof(common_options));
 	for (i = 0; i < exporter_count; i++)
@@ -647,56 +754,94 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "c:lx:1t:vh", options, NULL)) >= 0) {
 		switch (c) {
 		case 'c':
-			pattern = optarg;
+			if (!add_glob(&wanted, optarg, "check"))
+				return STATUS_USAGE;
 			break;
 		case 'l':
-			list = true;
+			request->list = true;
 			break;
 		case 'x':
-			if (!count_checks(optarg))
-				return usage("--expect-failure names no check; --list names them");
-			if (xfail_count == MAX_XFAILS)
-				return usage("--expect-failure is given too often");
-			xfails[xfail_count++] = optarg;
+			if (!add_glob(&xfails, optarg, "expect-failure"))
+				return STATUS_USAGE;
+			request->runs = true;
 			break;
 		case '1':
-			one_buffer = true;
+			request->one_buffer = true;
+			request->runs = true;
 			break;
 		case 't':
 			if (!parse_seconds(optarg, &time_limit))
 				return usage("--timeout wants 1 to 3600 seconds");
+			request->runs = true;
 			break;
 		case 'v':
 			verbose = true;
+			request->runs = true;
 			break;
 		case 'h':
-			print_help();
-			return STATUS_PASSED;
+			request->help = true;
+			break;
 		case '?':
 			return usage("the command line is wrong");
 		default:
-			if (exporter)
+			if (request->exporter)
 				return usage("one exporter at a time");
-			exporter = &exporters[c - FIRST_EXPORTER];
-			argument = optarg;
+			request->exporter = &exporters[c - FIRST_EXPORTER];
+			request->argument = optarg;
 		}
 	}
 	if (optind < argc)
 		return usage("words that are no options are not understood");
-	if (!count_checks(pattern))
-		return usage("no check has such a name; --list names them");
-	if (list) {
-		list_checks(pattern);
+	if (request->help)
 		return STATUS_PASSED;
-	}
-	if (!exporter)
+	if (request->list && (request->exporter || request->runs))
+		return usage("--list runs no check: it goes with --check alone");
+	if (!request->list && !request->exporter)
 		return usage("no exporter is named");
+	return STATUS_PASSED;
+}
 
+static enum status check_exporter(const struct request *request)
+{
+	const struct exporter *exporter = request->exporter;
+
+	if (!have_descriptors())
+		return STATUS_USAGE;
 	/* Poll on a pipe, not a signal, tells when a check is over. */
 	signal(SIGPIPE, SIG_IGN);
-	if (exporter->open(argument))
+	if (exporter->open(request->argument))
 		return STATUS_USAGE;
-	if (one_buffer && inherited_fd < 0 && !keep_one_buffer(exporter))
+	if (request->one_buffer && inherited_fd < 0 && !keep_one_buffer(exporter))
 		return STATUS_USAGE;
-	return run_all(exporter, argument, pattern);
+	return run_all(exporter, request->argument);
+}
+
+int main(int argc, char **argv)
+{
+	struct request request = {};
+	enum status status;
+
+	if (argc == 3 && !strcmp(argv[1], "--probe"))
+		return probe(argv[2]);
+	if (!have_standard_descriptors())
+		return STATUS_USAGE;
+
+	status = parse(argc, argv, &request);
+	if (status != STATUS_PASSED)
+		return status;
+	if (request.help)
+		print_help();
+	else if (request.list)
+		list_checks();
+	else
+		status = check_exporter(&request);
+	if (status == STATUS_USAGE || !output_good())
+		return STATUS_USAGE;
+	/* Some file systems tell only now that there is no room. */
+	if (close(STDOUT_FILENO)) {
+		fprintf(stderr, "dmabuf-conformance: cannot close the standard output: %s\n",
+			strerror(errno));
+		return STATUS_USAGE;
+	}
+	return status;
 }

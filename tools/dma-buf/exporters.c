@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <linux/dma-heap.h>
 #include <linux/magic.h>
@@ -38,7 +40,7 @@ bool always_maps;
 
 /* One exporter is open in a run; what it keeps is kept here. */
 static int device = -1;
-static char device_path[128];
+static const char *device_path;
 static enum v4l2_buf_type v4l2_type;
 
 static int result(int ret)
@@ -53,9 +55,16 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-static int complain(int err, const char *what, const char *hint)
+/* Says why there is no such exporter. @err is an errno, or 0 if none says it. */
+PRINTF_LIKE(3, 4)
+static int complain(int err, const char *hint, const char *format, ...)
 {
-	fprintf(stderr, "dmabuf-conformance: %s", what);
+	va_list args;
+
+	fprintf(stderr, "dmabuf-conformance: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
 	if (err)
 		fprintf(stderr, ": %s", strerror(err));
 	fprintf(stderr, "\n");
@@ -64,45 +73,62 @@ static int complain(int err, const char *what, const char *hint)
 	return err ? -err : -EINVAL;
 }
 
+/* Looked at first: to open what is no device may take for ever, or succeed. */
 static int open_device(const char *path, int mode, const char *hint)
 {
-	char what[192];
+	struct stat st;
 
-	snprintf(device_path, sizeof(device_path), "%s", path);
+	device_path = path;
+	if (!stat(path, &st) && !S_ISCHR(st.st_mode))
+		return complain(0, hint, "%s is no character device", path);
 	device = open(path, mode | O_CLOEXEC);
 	if (device >= 0)
 		return 0;
-	snprintf(what, sizeof(what), "cannot open %s", path);
-	return complain(errno, what, errno == EACCES || errno == EPERM ?
-			"your user may not; see the device's group, or be root" : hint);
+	return complain(errno, errno == EACCES || errno == EPERM ?
+			"your user may not; see the device's group, or be root" : hint,
+			"cannot open %s", path);
 }
 
 /* The device is there, but does not do what a check needs from the start. */
 static int unfit(int err, const char *why, const char *hint)
 {
-	char what[256];
+	return complain(err, hint, "%s %s", device_path, why);
+}
 
-	snprintf(what, sizeof(what), "%s %s", device_path, why);
-	return complain(err, what, hint);
+static bool is_buffer(int fd, unsigned long *magic)
+{
+	struct statfs fs;
+
+	*magic = fstatfs(fd, &fs) ? 0 : fs.f_type;
+	return *magic == DMA_BUF_MAGIC;
+}
+
+/*
+ * Tries it once: what makes no buffer at all is no exporter. @what says how it was
+ * asked for one.
+ */
+static int try_device(int (*alloc)(size_t *size, int flags), const char *what,
+		      const char *hint)
+{
+	size_t size = getpagesize();
+	unsigned long magic;
+	bool good;
+	int fd;
+
+	fd = alloc(&size, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return complain(-fd, hint, "%s cannot give a buffer (%s)", device_path, what);
+	good = is_buffer(fd, &magic);
+	close(fd);
+	if (!good)
+		return complain(0, hint, "what %s gives is no dma-buf: its file system is %#lx",
+				device_path, magic);
+	return 0;
 }
 
 /*
  * DMA-BUF heaps
  */
-
-static int heap_open(const char *name)
-{
-	char path[128];
-
-	if (!*name || strchr(name, '/'))
-		return complain(0, "--heap wants a heap's name, not a path",
-				"see ls /dev/dma_heap");
-	/* Other heaps may have memory that is not for the CPU. */
-	always_maps = !strcmp(name, "system");
-	snprintf(path, sizeof(path), "/dev/dma_heap/%s", name);
-	return open_device(path, O_RDONLY,
-			   "see ls /dev/dma_heap; the kernel needs CONFIG_DMABUF_HEAPS");
-}
 
 static int heap_alloc(size_t *size, int flags)
 {
@@ -117,17 +143,28 @@ static int heap_alloc(size_t *size, int flags)
 	return data.fd;
 }
 
+static int heap_open(const char *name)
+{
+	static const char hint[] =
+		"see ls /dev/dma_heap; the kernel needs CONFIG_DMABUF_HEAPS";
+	char *path;
+	int err;
+
+	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+		return complain(0, "see ls /dev/dma_heap",
+				"--heap wants a heap's name, not a path");
+	/* Kept till the end, as the path of the device */
+	if (asprintf(&path, "/dev/dma_heap/%s", name) < 0)
+		return complain(ENOMEM, NULL, "no memory");
+	/* Other heaps may have memory that is not for the CPU. */
+	always_maps = !strcmp(name, "system");
+	err = open_device(path, O_RDONLY, hint);
+	return err ? err : try_device(heap_alloc, "DMA_HEAP_IOCTL_ALLOC", hint);
+}
+
 /*
  * udmabuf: the memory is that of a memfd, which the buffer holds
  */
-
-static int udmabuf_open(const char *unused)
-{
-	(void)unused;
-	always_maps = true;
-	return open_device("/dev/udmabuf", O_RDWR,
-			   "the kernel needs CONFIG_UDMABUF, and maybe: modprobe udmabuf");
-}
 
 static int udmabuf_alloc(size_t *size, int flags)
 {
@@ -148,6 +185,17 @@ static int udmabuf_alloc(size_t *size, int flags)
 		fd = result(ioctl(device, UDMABUF_CREATE, &create));
 	close(memfd);
 	return fd;
+}
+
+static int udmabuf_open(const char *unused)
+{
+	static const char hint[] = "the kernel needs CONFIG_UDMABUF, and maybe: modprobe udmabuf";
+	int err;
+
+	(void)unused;
+	always_maps = true;
+	err = open_device("/dev/udmabuf", O_RDWR, hint);
+	return err ? err : try_device(udmabuf_alloc, "UDMABUF_CREATE", hint);
 }
 
 /*
@@ -187,8 +235,7 @@ static int drm_alloc(size_t *size, int flags)
 static int drm_open(const char *path)
 {
 	struct drm_get_cap prime = { .capability = DRM_CAP_PRIME };
-	size_t size = getpagesize();
-	int err, fd;
+	int err;
 
 	err = open_device(path, O_RDWR, "see ls /dev/dri; a card, not a render node");
 	if (err)
@@ -199,19 +246,15 @@ static int drm_open(const char *path)
 		return unfit(0, "exports no buffers (PRIME)", NULL);
 
 	/* Tried, as drivers without a screen do not tell whether they can. */
-	fd = drm_alloc(&size, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return unfit(-fd, "makes no dumb buffers",
-			     "name a card that drives a screen, or vgem's");
-	close(fd);
-	return 0;
+	return try_device(drm_alloc, "CREATE_DUMB and PRIME_HANDLE_TO_FD",
+			  "name a card that drives a screen, or vgem's");
 }
 #else
 static int drm_open(const char *path)
 {
 	(void)path;
-	return complain(0, "this program was built where DRM's headers are missing",
-			"install libdrm-dev, or build with KHDR_INCLUDES, and build it again");
+	return complain(0, "install libdrm-dev, or build with KHDR_INCLUDES, and build it again",
+			"this program was built where DRM's headers are missing");
 }
 
 static int drm_alloc(size_t *size, int flags)
@@ -282,9 +325,8 @@ static int v4l2_alloc(size_t *size, int flags)
 static int v4l2_open(const char *path)
 {
 	struct v4l2_capability cap = {};
-	size_t size;
 	__u32 caps;
-	int err, fd;
+	int err;
 
 	err = open_device(path, O_RDWR, "see ls /dev/video*");
 	if (err)
@@ -311,13 +353,8 @@ static int v4l2_open(const char *path)
 		return unfit(0, "is not a video device",
 			     "name one that captures or puts out video");
 
-	fd = v4l2_alloc(&size, O_RDWR | O_CLOEXEC);
-	if (fd == -EBUSY)
-		return unfit(EBUSY, "cannot give a buffer", "end the program that streams from it");
-	if (fd < 0)
-		return unfit(-fd, "cannot give a buffer (REQBUFS and EXPBUF with MMAP)", NULL);
-	close(fd);
-	return 0;
+	return try_device(v4l2_alloc, "REQBUFS and EXPBUF with MMAP",
+			  "if the device is busy, end the program that streams from it");
 }
 
 /*
@@ -326,30 +363,23 @@ static int v4l2_open(const char *path)
 
 static int fd_open(const char *text)
 {
-	struct statfs fs;
-	char what[128];
+	unsigned long magic;
 	char *end;
 	long fd;
 
+	errno = 0;
 	fd = strtol(text, &end, 10);
-	if (end == text || *end || fd < 0 || fd > 0x7fffffff)
-		return complain(0, "--fd wants the number of a descriptor", NULL);
+	if (*text < '0' || *text > '9' || *end || errno || fd > 0x7fffffff)
+		return complain(0, NULL, "--fd wants the number of a descriptor");
 	if (fd == STDOUT_FILENO || fd == STDERR_FILENO)
-		return complain(0, "--fd wants another descriptor than the output's", NULL);
-	if (fcntl(fd, F_GETFD) < 0) {
-		snprintf(what, sizeof(what), "descriptor %ld is not open", fd);
-		return complain(errno, what, "have the program's starter leave it open over exec");
-	}
-	if (fstatfs(fd, &fs)) {
-		snprintf(what, sizeof(what), "descriptor %ld cannot be asked what it is", fd);
-		return complain(errno, what, NULL);
-	}
-	if (fs.f_type != DMA_BUF_MAGIC) {
-		snprintf(what, sizeof(what),
-			 "descriptor %ld is no dma-buf: its file system is %#lx, not %#x",
-			 fd, (unsigned long)fs.f_type, DMA_BUF_MAGIC);
-		return complain(0, what, NULL);
-	}
+		return complain(0, NULL, "--fd wants another descriptor than the output's");
+	if (fcntl(fd, F_GETFD) < 0)
+		return complain(errno, "have the program's starter leave it open over exec",
+				"descriptor %ld is not open", fd);
+	if (!is_buffer(fd, &magic))
+		return complain(0, NULL,
+				"descriptor %ld is no dma-buf: its file system is %#lx, not %#x",
+				fd, magic, DMA_BUF_MAGIC);
 	inherited_fd = fd;
 	return 0;
 }
