@@ -78,6 +78,7 @@ struct tdev_object {
 };
 
 extern const struct tdev_type tdev_exporter_type;
+extern const struct tdev_type tdev_leak_type;
 extern const struct tdev_type tdev_importer_type;
 extern const struct tdev_type tdev_vmap_type;
 extern const struct tdev_type tdev_fence_type;

@@ -272,7 +272,6 @@ static const struct tdev_ioctl tdev_ioctls[] = {
 	[_IOC_NR(DMA_BUF_TEST_CREATE)] = {
 		.call = tdev_create,
 		TDEV_ARG(create),
-		TDEV_ZERO(create),
 	},
 	[_IOC_NR(DMA_BUF_TEST_SET_OP)] = {
 		.call = tdev_set_op,

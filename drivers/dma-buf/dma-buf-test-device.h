@@ -58,6 +58,25 @@
 #define DMA_BUF_TEST_SHARED_RESV	0x0020
 #define DMA_BUF_TEST_KINDS		(0x0040 - 1)
 
+/*
+ * Faults that exporters are known to have, in combination. A test of exporters must
+ * find them; nothing else asks for them.
+ *
+ * The session keeps the buffers that the first two leak, and drops them when its
+ * file is closed. The tables that the third leaks stay allocated for good.
+ */
+/* If no descriptor is free, the buffer was exported already, and is not dropped */
+#define DMA_BUF_TEST_LEAKS_IF_FULL	0x0001
+/* A descriptor's last close does not release the buffer */
+#define DMA_BUF_TEST_LEAKS_BUFFERS	0x0002
+/*
+ * The first access of the CPU makes a table of the pages, without a lock: each of
+ * several first ones makes its own, and all but one of these are forgotten. Needs
+ * the hook, so not with BARE
+ */
+#define DMA_BUF_TEST_LEAKS_TABLES	0x0004
+#define DMA_BUF_TEST_FAULTS		(0x0008 - 1)
+
 /* The exporter's hooks */
 enum dma_buf_test_op {
 	DMA_BUF_TEST_OP_ATTACH = 1,
@@ -84,7 +103,7 @@ enum dma_buf_test_op {
  * @fd_flags: O_CLOEXEC and an access mode
  * @fd: result, descriptor of the buffer
  * @id: result, the exporter; lives on after the buffer, for its log
- * @reserved: 0
+ * @faults: DMA_BUF_TEST_LEAKS_IF_FULL and so on, or 0
  *
  * -ENOMEM for a @length above DMA_BUF_TEST_MEMORY_MAX that is not lazy.
  */
@@ -95,7 +114,7 @@ struct dma_buf_test_create {
 	__u32 fd_flags;
 	__s32 fd;
 	__u32 id;
-	__u32 reserved;
+	__u32 faults;
 };
 
 /* struct dma_buf_test_set_op: flags */

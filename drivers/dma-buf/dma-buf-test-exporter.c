@@ -61,6 +61,7 @@ struct tdev_rule {
  * @object: base; the buffer holds a reference until it is released
  * @ops: hook table of its own
  * @kind: DMA_BUF_TEST_DYNAMIC and so on
+ * @faults: DMA_BUF_TEST_LEAKS_IF_FULL and so on
  * @size: bytes of each store, whole pages
  * @resv: reservation shared with others of the session, or NULL
  * @memory_lock: guards the stores' coming into being, @store, and @move_from to
@@ -68,6 +69,8 @@ struct tdev_rule {
  *	may access the buffer
  * @stores: the memory, twice
  * @cpu: the CPU's copy, NULL if coherent
+ * @table: that the first access of the CPU made, with DMA_BUF_TEST_LEAKS_TABLES.
+ *	No lock guards it, which is the fault
  * @store: which of @stores is the memory
  * @work: ends a move that takes time; holds a reference to @object. There is one
  *	at a time, see @moving
@@ -93,11 +96,13 @@ struct tdev_exporter {
 	struct tdev_object object;
 	struct dma_buf_ops ops;
 	u32 kind;
+	u32 faults;
 	size_t size;
 	struct tdev_shared_resv *resv;
 	struct mutex memory_lock; /* memory and store */
 	void *stores[2];
 	void *cpu;
+	struct sg_table *table;
 	unsigned int store;
 	struct delayed_work work;
 	void *move_from;
@@ -518,6 +523,36 @@ static int tdev_cpu_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf
 	return ret;
 }
 
+/*
+ * DMA_BUF_TEST_LEAKS_TABLES. As in the exporters that have this fault, nothing is
+ * done with the table but to make it.
+ */
+static int tdev_table_make(struct tdev_exporter *exporter)
+{
+	unsigned int i, n = exporter->size >> PAGE_SHIFT;
+	struct sg_table *table __free(kfree) = NULL;
+	struct scatterlist *sg;
+	int ret;
+
+	if (READ_ONCE(exporter->table) || !tdev_has_memory(exporter))
+		return 0;
+
+	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	ret = sg_alloc_table(table, n, GFP_KERNEL);
+	if (ret)
+		return ret;
+	for_each_sgtable_sg(table, sg, i)
+		sg_set_page(sg, vmalloc_to_page(exporter->stores[0] + i * PAGE_SIZE),
+			    PAGE_SIZE, 0);
+
+	/* Long enough that whatever else began meanwhile has not seen a table. */
+	usleep_range(1000, 2000);
+	WRITE_ONCE(exporter->table, no_free_ptr(table));
+	return 0;
+}
+
 static int tdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct tdev_exporter *exporter = dmabuf->priv;
@@ -525,6 +560,8 @@ static int tdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	int ret;
 
 	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_BEGIN, true, &rule);
+	if (!ret && exporter->faults & DMA_BUF_TEST_LEAKS_TABLES)
+		ret = tdev_table_make(exporter);
 	if (!ret)
 		ret = tdev_cpu_begin(exporter, dmabuf, dir, &rule);
 	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_BEGIN, NULL, dir, ret,
@@ -651,6 +688,10 @@ static void tdev_exporter_free(struct tdev_object *object)
 	struct tdev_exporter *exporter = to_exporter(object);
 
 	tdev_shared_resv_put(exporter->resv);
+	if (exporter->table) {
+		sg_free_table(exporter->table);
+		kfree(exporter->table);
+	}
 	vfree(exporter->stores[0]);
 	vfree(exporter->stores[1]);
 	vfree(exporter->cpu);
@@ -706,6 +747,54 @@ static struct dma_buf *tdev_exporter_export(struct tdev_exporter *exporter,
 	return dmabuf;
 }
 
+/* Faults */
+
+/**
+ * struct tdev_leak - a buffer that a fault of its exporter keeps
+ * @object: base; the session's only reference to it is dropped at its end
+ * @dmabuf: the buffer, with a reference
+ */
+struct tdev_leak {
+	struct tdev_object object;
+	struct dma_buf *dmabuf;
+};
+
+static void tdev_leak_free(struct tdev_object *object)
+{
+	struct tdev_leak *leak = container_of(object, struct tdev_leak, object);
+
+	dma_buf_put(leak->dmabuf);
+	kfree(leak);
+}
+
+const struct tdev_type tdev_leak_type = { .free = tdev_leak_free };
+
+/*
+ * Have the session keep a buffer for as long as it lasts, whatever becomes of the
+ * ioctl. The caller's reference is the session's from now on, or dropped on failure.
+ */
+static int tdev_leak(struct tdev_session *session, struct dma_buf *dmabuf)
+{
+	struct tdev_leak *leak;
+	int ret;
+
+	leak = kzalloc(sizeof(*leak), GFP_KERNEL);
+	if (!leak) {
+		dma_buf_put(dmabuf);
+		return -ENOMEM;
+	}
+	leak->object.type = &tdev_leak_type;
+	leak->object.session = session;
+	refcount_set(&leak->object.refs, 1);
+	leak->dmabuf = dmabuf;
+
+	ret = xa_alloc(&session->objects, &leak->object.id, &leak->object,
+		       xa_limit_31b, GFP_KERNEL);
+	if (ret)
+		tdev_leak_free(&leak->object);
+	return ret;
+}
+
 static bool tdev_kind_valid(u32 kind)
 {
 	/* What a core would warn about, and what needs hooks that are not there */
@@ -722,6 +811,13 @@ static bool tdev_kind_valid(u32 kind)
 	return !(kind & ~DMA_BUF_TEST_KINDS);
 }
 
+static bool tdev_faults_valid(u32 faults, u32 kind)
+{
+	if (faults & DMA_BUF_TEST_LEAKS_TABLES && kind & DMA_BUF_TEST_BARE)
+		return false;
+	return !(faults & ~DMA_BUF_TEST_FAULTS);
+}
+
 /**
  * tdev_create - DMA_BUF_TEST_CREATE
  * @call: the ioctl
@@ -736,6 +832,7 @@ int tdev_create(struct tdev_call *call)
 	int ret;
 
 	if (!tdev_kind_valid(arg->kind) ||
+	    !tdev_faults_valid(arg->faults, arg->kind) ||
 	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE))
 		return -EINVAL;
 	if (arg->length > SIZE_MAX ||
@@ -750,6 +847,7 @@ int tdev_create(struct tdev_call *call)
 	spin_lock_init(&exporter->lock);
 	INIT_DELAYED_WORK(&exporter->work, tdev_move_work);
 	exporter->kind = arg->kind;
+	exporter->faults = arg->faults;
 	/* 0 for what wraps around, which gets no memory either. */
 	exporter->size = PAGE_ALIGN(arg->length);
 	tdev_exporter_set_hooks(exporter);
@@ -773,7 +871,7 @@ int tdev_create(struct tdev_call *call)
 	}
 
 	call->fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
-	if (call->fd < 0)
+	if (call->fd < 0 && !(arg->faults & DMA_BUF_TEST_LEAKS_IF_FULL))
 		return call->fd;
 
 	refcount_inc(&exporter->object.refs);
@@ -781,15 +879,31 @@ int tdev_create(struct tdev_call *call)
 				      arg->fd_flags & O_ACCMODE);
 	if (IS_ERR(dmabuf)) {
 		tdev_object_put(&exporter->object);
-		put_unused_fd(call->fd);
-		call->fd = -1;
-		return PTR_ERR(dmabuf);
+		ret = PTR_ERR(dmabuf);
+		goto put_fd;
+	}
+
+	if (call->fd < 0)
+		return tdev_leak(call->session, dmabuf) ?: call->fd;
+	if (arg->faults & DMA_BUF_TEST_LEAKS_BUFFERS) {
+		get_dma_buf(dmabuf);
+		ret = tdev_leak(call->session, dmabuf);
+		if (ret)
+			goto put_buffer;
 	}
 
 	call->file = dmabuf->file;
 	arg->fd = call->fd;
 	arg->id = call->id;
 	return 0;
+
+put_buffer:
+	dma_buf_put(dmabuf);
+put_fd:
+	if (call->fd >= 0)
+		put_unused_fd(call->fd);
+	call->fd = -1;
+	return ret;
 }
 
 /* Other ioctls */

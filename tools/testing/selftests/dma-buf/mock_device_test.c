@@ -40,7 +40,7 @@ static const struct {
 #define ARG(_nr, _type)		{ DMA_BUF_TEST_##_nr, sizeof(struct dma_buf_test_##_type), 0 }
 #define ARG_ZERO(_nr, _type)	{ DMA_BUF_TEST_##_nr, sizeof(struct dma_buf_test_##_type), \
 				  offsetof(struct dma_buf_test_##_type, reserved) }
-	ARG_ZERO(CREATE, create),
+	ARG(CREATE, create),
 	ARG(SET_OP, set_op),
 	ARG_ZERO(LOG, log),
 	ARG(EXPORTER_INFO, exporter_info),
@@ -208,6 +208,12 @@ TEST_F(device, create)
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		EXPECT_EQ(-EINVAL, mock_create(self->mock, kinds[i], getpagesize(), &id));
+	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
+	arg.fd_flags = 0;
+	arg.faults = DMA_BUF_TEST_FAULTS + 1;
+	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
+	arg.kind = DMA_BUF_TEST_BARE;
+	arg.faults = DMA_BUF_TEST_LEAKS_TABLES;
 	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
 	EXPECT_EQ(-ENOMEM, mock_create(self->mock, 0, DMA_BUF_TEST_MEMORY_MAX + 1, &id));
 	EXPECT_EQ(free_fd, lowest_free_fd());
