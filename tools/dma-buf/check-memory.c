@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,4 +240,177 @@ CONFORM(parallel, use, NEED_ALLOC | NEED_MMAP,
 	run_crew(&crew, use_and_drop);
 	after = fdinfo_count_settled(t->fd, before);
 	expect(after == before, "%ld references, %ld before", after, before);
+}
+
+/*
+ * First accesses at the same time
+ *
+ * What a hook loses when it is not alone shows in the kernel's memory only, where
+ * everybody's use is added up. So two kinds of batches take turns, which differ in
+ * nothing but that in one the accesses begin at the same time and in the other one
+ * after the other. A leak makes most batches of the one kind grow by more than their
+ * neighbours of the other kind, and the sum rises for as long as that is done. What the
+ * rest of the system does comes and goes, in both kinds alike.
+ */
+#define FIRST_THREADS	8
+#define FIRST_PAGES	256	/* so that a table of them cannot be overlooked */
+#define FIRST_ROUNDS	12	/* buffers of a batch */
+#define FIRST_PAIRS	10	/* of batches; up to FIRST_PAIRS_MAX if that is not clear */
+#define FIRST_PAIRS_MAX	32
+#define FIRST_LEAK	64	/* KiB in all */
+#define FIRST_TIME_MS	40000
+
+struct first {
+	struct test *t;
+	pthread_barrier_t begin, end;
+	pthread_mutex_t in_turn;
+	cpu_set_t cpus;
+	unsigned int cpu_count;
+	unsigned int ready;		/* of the threads that have a processor */
+	int fd;
+	bool serial, over;
+};
+
+struct first_thread {
+	pthread_t thread;
+	struct first *first;
+	unsigned int number;
+};
+
+/* The threads are dealt out to the processors, so that the first of them have one each. */
+static void pin_first(struct first_thread *me)
+{
+	unsigned int left = me->number % me->first->cpu_count;
+	cpu_set_t one;
+	int cpu = 0;
+
+	while (!CPU_ISSET(cpu, &me->first->cpus) || left--)
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+}
+
+/*
+ * Sleepers wake up one by one. Those that have a processor wait for each other without
+ * sleeping again, and leave here within a moment. The others keep out of their way.
+ */
+static void meet_first(struct first_thread *me)
+{
+	unsigned int at_once = me->first->cpu_count, *ready = &me->first->ready;
+
+	if (at_once > FIRST_THREADS)
+		at_once = FIRST_THREADS;
+	if (me->number < at_once)
+		__atomic_add_fetch(ready, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(ready, __ATOMIC_SEQ_CST) < at_once)
+		if (me->number >= at_once)
+			usleep(100);
+}
+
+static void *access_first(void *data)
+{
+	const __u64 access = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE;
+	struct first_thread *me = data;
+	struct first *first = me->first;
+
+	pin_first(me);
+	for (;;) {
+		pthread_barrier_wait(&first->begin);
+		if (first->over)
+			return NULL;
+		meet_first(me);
+		if (first->serial)
+			pthread_mutex_lock(&first->in_turn);
+		expect_result(buffer_sync(first->fd, DMA_BUF_SYNC_START | access), 0, "START");
+		if (first->serial)
+			pthread_mutex_unlock(&first->in_turn);
+		expect_result(buffer_sync(first->fd, DMA_BUF_SYNC_END | access), 0, "END");
+		pthread_barrier_wait(&first->end);
+	}
+}
+
+/* By how many KiB the kernel's memory has grown after a batch */
+static long long first_batch(struct first *first, bool serial)
+{
+	long long before = kernel_memory();
+	size_t size;
+	int i;
+
+	for (i = 0; i < FIRST_ROUNDS; i++) {
+		size = FIRST_PAGES * first->t->page;
+		first->fd = buffer_new(first->t, &size);
+		first->serial = serial;
+		first->ready = 0;
+		pthread_barrier_wait(&first->begin);
+		pthread_barrier_wait(&first->end);
+		close(first->fd);
+		if (has_failed())
+			break;
+	}
+	return kernel_memory() - before;
+}
+
+static void judge_first(struct first *first)
+{
+	long long end = now_ms() + FIRST_TIME_MS, parallel = 0, serial = 0, noise = 0, p, s;
+	int pairs = 0, worse = 0;
+	bool leaks = false;
+
+	/* What is allocated once and kept is there after this. */
+	first_batch(first, false);
+	first_batch(first, true);
+	while (!leaks && pairs < FIRST_PAIRS_MAX && now_ms() < end && !has_failed()) {
+		p = first_batch(first, false);
+		s = first_batch(first, true);
+		parallel += p;
+		serial += s;
+		noise += llabs(s);
+		worse += p > s;
+		pairs++;
+		if (pairs >= FIRST_PAIRS && parallel - serial < FIRST_LEAK / 2)
+			return;
+		leaks = pairs >= FIRST_PAIRS && worse * 2 >= pairs &&
+			parallel - serial >= FIRST_LEAK && parallel - serial >= 2 * noise;
+	}
+	if (pairs < FIRST_PAIRS && !has_failed())
+		skip("this is too slow here to tell: %d of %d pairs of batches in %d s", pairs,
+		     FIRST_PAIRS, FIRST_TIME_MS / 1000);
+	expect(!leaks, "%lld KiB are left of %d buffers whose first accesses coincide, else %lld",
+	       parallel, pairs * FIRST_ROUNDS, serial);
+	if (!leaks && !has_failed())
+		note("a clear result: %lld KiB are left of %d buffers, %lld without overlap",
+		     parallel, pairs * FIRST_ROUNDS, serial);
+}
+
+CONFORM(parallel, first_sync, NEED_ALLOC,
+	"The first accesses to a buffer may begin at the same time. What the\n"
+	"exporter makes for the first one, it makes once: nothing that another has\n"
+	"made meanwhile is lost. Each lost table is memory that nobody can free.")
+{
+	struct first_thread threads[FIRST_THREADS];
+	struct first first = { .t = t };
+	unsigned int i;
+
+	if (!kernel_memory_exact())
+		skip("needs exact counts of memory (/proc/sys/vm/stat_refresh): root");
+	require(!sched_getaffinity(0, sizeof(first.cpus), &first.cpus),
+		"sched_getaffinity() fails: %s", errno_name(errno));
+	first.cpu_count = CPU_COUNT(&first.cpus);
+	if (first.cpu_count < 2)
+		note("accesses that overlap without a sleep, as there is just one processor");
+	pthread_barrier_init(&first.begin, NULL, FIRST_THREADS + 1);
+	pthread_barrier_init(&first.end, NULL, FIRST_THREADS + 1);
+	pthread_mutex_init(&first.in_turn, NULL);
+	for (i = 0; i < FIRST_THREADS; i++) {
+		threads[i].first = &first;
+		threads[i].number = i;
+		require(!pthread_create(&threads[i].thread, NULL, access_first, &threads[i]),
+			"no thread can be made");
+	}
+	judge_first(&first);
+	first.over = true;
+	pthread_barrier_wait(&first.begin);
+	for (i = 0; i < FIRST_THREADS; i++)
+		pthread_join(threads[i].thread, NULL);
 }

@@ -24,6 +24,15 @@
 /* How many descriptors the checks may have open at a time, and the program itself */
 #define DESCRIPTORS	128
 
+#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
+
+/*
+ * Whoever reads bufinfo, or walks the buffers with a BPF program, refers to one
+ * for a moment. Where that would be seen, a check looks again for a second.
+ */
+#define SETTLE_TRIES	20
+#define SETTLE_MS	50
+
 /*
  * What a check cannot do without. An exporter offers those of the first group,
  * the machine and the user's rights those of the second.
@@ -119,8 +128,10 @@ static void topic_##_##name_(struct test *t)
 
 /*
  * Verdicts. failed() goes on, stop() and skip() end the process that calls
- * them, which is the check's own or one that in_process() has started.
+ * them, which is the check's own or one that in_process() has started. note()
+ * tells what could not be seen, and is no verdict.
  */
+PRINTF_LIKE(1, 2) void note(const char *format, ...);
 PRINTF_LIKE(1, 2) void failed(const char *format, ...);
 PRINTF_LIKE(1, 2) _Noreturn void stop(const char *format, ...);
 PRINTF_LIKE(1, 2) _Noreturn void skip(const char *format, ...);
@@ -189,6 +200,14 @@ bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
 int bufinfo_lines_left(ino_t ino);
 bool kernel_before(unsigned int major, unsigned int minor);
+
+/* What is left behind */
+void watch_start(const struct exporter *exporter);
+const char *watch_blind(void);
+void watch_before(void);
+unsigned int watch_after(ino_t *inos, unsigned int room);
+bool kernel_memory_exact(void);
+long long kernel_memory(void);
 
 /* Other processes and other memory */
 int in_process(void (*function)(void *data), void *data);

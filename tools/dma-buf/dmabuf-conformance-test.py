@@ -4,7 +4,8 @@
 
     dmabuf-conformance-test.py [PATH-OF-DMABUF-CONFORMANCE]
 
-No buffers, no rights and no particular kernel are needed.
+No buffers, no rights and no particular kernel are needed. That its checks find what is
+wrong with an exporter is tested in harness/guest/suites/conformance.
 """
 
 import os
@@ -135,6 +136,8 @@ def exporters():
         refused("/dev/null is not a V4L2 device", "--v4l2", "/dev/null")
     if not os.path.exists("/dev/udmabuf"):
         refused("cannot open /dev/udmabuf:", "--udmabuf")
+    for mode in ("", "nonesuch", "Good"):
+        refused("leaks-if-full", "--testdev", mode)
 
 
 @test
@@ -186,7 +189,7 @@ def man_page():
     text = re.sub(r"\s+", " ", re.sub(".\b", "", done.stdout))
     for wanted in ('execlp("dmabuf-conformance", "dmabuf-conformance", "--fd", "5", NULL);',
                    "--check 'poll.*' --v4l2 /dev/video0", "for instance 'mmap.*'.",
-                   "[--check GLOB]...", "that check's failure"):
+                   "[--check GLOB]...", "good No fault.", "that check's failure"):
         assert wanted in text, wanted
     for option in options():
         assert "--" + option in text, option
@@ -198,7 +201,7 @@ def man_page():
 
 @test
 def completion():
-    """bash completes options and checks"""
+    """bash completes options, checks and modes"""
     bash = shutil.which("bash")
     if not bash:
         raise Skip("bash is not installed")
@@ -223,6 +226,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
     for words in (["--check", ""], ["-x", ""], ["--expect-failure", "="], ["-1", "-c", ""]):
         assert completed(*words) == every, words
     assert completed("--check", "=", "fd.mag") == ["fd.magic"]
+    assert completed("--testdev", "leaks-b") == ["leaks-buffers"]
     assert completed("--fd", "") == []
 
 

@@ -77,6 +77,15 @@ bool has_failed(void)
 	return __atomic_load_n(&check_failed, __ATOMIC_RELAXED);
 }
 
+void note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report('N', format, args);
+	va_end(args);
+}
+
 void failed(const char *format, ...)
 {
 	va_list args;
@@ -413,6 +422,42 @@ static void run_check(const struct check *check, const struct exporter *exporter
 		outcome->status = WEXITSTATUS(status);
 }
 
+/* A remark of the runner itself. It is left out if the check has filled the room. */
+PRINTF_LIKE(2, 3)
+static void add_failure(struct outcome *outcome, const char *format, ...)
+{
+	size_t room = remarks_room(outcome);
+	char line[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (n >= 0 && strlen(line) + 2 < room)
+		outcome->len += sprintf(outcome->remarks + outcome->len, "F%s\n", line);
+	outcome->status = STATUS_FAILED;
+}
+
+/* Runs a check, and sees whether it leaves buffers behind. */
+static void watch_check(const struct check *check, const struct exporter *exporter,
+			struct outcome *outcome)
+{
+	unsigned int left, i;
+	ino_t inos[4];
+
+	watch_before();
+	run_check(check, exporter, outcome);
+	left = watch_after(inos, ARRAY_SIZE(inos));
+	if (!left)
+		return;
+	add_failure(outcome, left == 1 ? "%u buffer is left behind, which no process has" :
+		    "%u buffers are left behind, which no process has", left);
+	for (i = 0; i < left && i < ARRAY_SIZE(inos); i++)
+		add_failure(outcome, "left behind: inode number %llu",
+			    (unsigned long long)inos[i]);
+}
+
 static bool fits(const struct check *check, const char *glob)
 {
 	char name[128];
@@ -476,7 +521,7 @@ static void print_outcome(const struct check *check, struct outcome *outcome,
 		if (*line == 'S')
 			reason = line + 1;
 		else
-			printf("# seen: %s\n", line + 1);
+			printf("# %s: %s\n", *line == 'N' ? "not seen" : "seen", line + 1);
 	}
 	if (*outcome->why)
 		printf("# seen: %s\n", outcome->why);
@@ -516,6 +561,17 @@ static bool output_good(void)
 	return false;
 }
 
+/* Once, when it comes to be so */
+static void tell_if_blind(void)
+{
+	static bool told;
+
+	if (told || !watch_blind())
+		return;
+	printf("# Not watched: buffers that checks leave behind: %s\n", watch_blind());
+	told = true;
+}
+
 static enum status run_all(const struct exporter *exporter, const char *argument)
 {
 	static struct outcome outcome;
@@ -531,16 +587,19 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 	printf("1..%u\n", count_selected());
 	if (kernel_before(5, 3))
 		printf("# Known: before Linux 5.3 buffers had no names, fdinfo or own inodes\n");
+	watch_start(exporter);
+	tell_if_blind();
 	for (check = checks; check; check = check->next) {
 		if (!selected(check))
 			continue;
 		/* Also because a child must not inherit what is not written yet. */
 		if (!output_good())
 			return STATUS_USAGE;
-		run_check(check, exporter, &outcome);
+		watch_check(check, exporter, &outcome);
 		verdict = judge(check, &outcome);
 		counts[verdict]++;
 		print_outcome(check, &outcome, verdict, ++number);
+		tell_if_blind();
 	}
 	/* The buffer goes on living: it keeps none of the names that it was given. */
 	if (inherited_fd >= 0)

@@ -30,6 +30,7 @@
 #endif
 
 #include "conformance.h"
+#include "../../drivers/dma-buf/dma-buf-test-device.h"
 
 #ifndef DMA_BUF_MAGIC
 #define DMA_BUF_MAGIC	0x444d4142
@@ -42,6 +43,7 @@ bool always_maps;
 static int device = -1;
 static const char *device_path;
 static enum v4l2_buf_type v4l2_type;
+static __u32 testdev_faults;
 
 static int result(int ret)
 {
@@ -358,6 +360,55 @@ static int v4l2_open(const char *path)
 }
 
 /*
+ * The mock device of the tree, with faults that a check must find
+ */
+
+static const struct {
+	const char *name;
+	__u32 faults;
+} testdev_modes[] = {
+	{ "good", 0 },
+	{ "leaks-if-full", DMA_BUF_TEST_LEAKS_IF_FULL },
+	{ "leaks-buffers", DMA_BUF_TEST_LEAKS_BUFFERS },
+	{ "leaks-tables", DMA_BUF_TEST_LEAKS_TABLES },
+};
+
+static int testdev_alloc(size_t *size, int flags)
+{
+	struct dma_buf_test_create create = {
+		.size = sizeof(create),
+		.length = *size,
+		.fd_flags = flags & (O_CLOEXEC | O_ACCMODE),
+		.faults = testdev_faults,
+	};
+	struct dma_buf_test_id id = { .size = sizeof(id) };
+
+	if (ioctl(device, DMA_BUF_TEST_CREATE, &create))
+		return -errno;
+	/* The session would keep what is known of the buffer, and its memory. */
+	id.id = create.id;
+	ioctl(device, DMA_BUF_TEST_FREE, &id);
+	return create.fd;
+}
+
+static int testdev_open(const char *mode)
+{
+	static const char hint[] = "the kernel needs CONFIG_DMABUF_TEST";
+	unsigned int i = 0;
+	int err;
+
+	while (i < ARRAY_SIZE(testdev_modes) && strcmp(testdev_modes[i].name, mode))
+		i++;
+	if (i == ARRAY_SIZE(testdev_modes))
+		return complain(0, "good, leaks-if-full, leaks-buffers, leaks-tables",
+				"--testdev knows no mode '%s', just these:", mode);
+	testdev_faults = testdev_modes[i].faults;
+	always_maps = true;
+	err = open_device(DMA_BUF_TEST_DEVICE, O_RDWR, hint);
+	return err ? err : try_device(testdev_alloc, "DMA_BUF_TEST_CREATE", hint);
+}
+
+/*
  * A descriptor that the program's starter opened
  */
 
@@ -417,6 +468,13 @@ const struct exporter exporters[] = {
 		.argument = "N",
 		.help = "the buffer that the starter left open as descriptor N; it is written to",
 		.open = fd_open,
+	}, {
+		.option = "testdev",
+		.argument = "MODE",
+		.help = "buffers of the kernel's mock device, to test the checks themselves",
+		.gives = NEED_ALLOC | NEED_SIZES | NEED_ACCMODE | NEED_FRESH,
+		.open = testdev_open,
+		.alloc = testdev_alloc,
 	},
 };
 

@@ -26,7 +26,6 @@
 #include "conformance.h"
 
 #define SW_SYNC		"/sys/kernel/debug/sync/sw_sync"
-#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
 
 static int result(int ret)
 {
@@ -276,12 +275,7 @@ long long now_ms(void)
 
 /*
  * What /proc and debugfs say
- *
- * Whoever reads bufinfo, or walks the buffers with a BPF program, refers to one
- * for a moment. Where that would be seen, a check looks again for a second.
  */
-#define SETTLE_TRIES	20
-#define SETTLE_MS	50
 
 /* How many lines have the key; the last one's value is copied. */
 int fdinfo_get(int fd, const char *key, char *value, size_t len)

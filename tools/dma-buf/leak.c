@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmabuf-conformance: what an exporter leaves behind, buffers and memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "conformance.h"
+
+/*
+ * Buffers
+ *
+ * bufinfo lists the buffers of the whole system, and other programs make and close
+ * some all the time. A buffer counts as left behind by a check if
+ *
+ *	it was not there before the check,
+ *	it is still there a second after the check's processes have ended,
+ *	it is of the exporter that is being checked,
+ *	no process has it open or mapped, and no device is attached to it.
+ */
+
+struct listed {
+	ino_t ino;
+	bool attached;
+};
+
+struct listing {
+	struct listed *buffers;
+	size_t count;
+	size_t room;
+};
+
+static char exporter_name[64];
+static dev_t buffers_dev;
+static struct listing known;
+static const char *blind = "nothing was watched yet";
+
+/* One line of a buffer: false if it is another kind of line. */
+static bool parse_buffer(char *line, ino_t *ino, char **exporter)
+{
+	char *columns[6], *rest = line, *end;
+	unsigned int i;
+
+	/* size, flags, mode, count, exporter, inode number, name */
+	for (i = 0; i < ARRAY_SIZE(columns); i++) {
+		columns[i] = strsep(&rest, "\t");
+		if (!columns[i] || !*columns[i])
+			return false;
+	}
+	*ino = strtoull(columns[5], &end, 10);
+	*exporter = columns[4];
+	return end != columns[5] && (!*end || *end == '\n');
+}
+
+static bool listing_add(struct listing *listing, ino_t ino)
+{
+	struct listed *more;
+
+	if (listing->count == listing->room) {
+		listing->room = listing->room ? 2 * listing->room : 64;
+		more = reallocarray(listing->buffers, listing->room, sizeof(*more));
+		if (!more)
+			return false;
+		listing->buffers = more;
+	}
+	listing->buffers[listing->count++] = (struct listed){ .ino = ino };
+	return true;
+}
+
+static bool listing_has(const struct listing *listing, ino_t ino)
+{
+	size_t i;
+
+	for (i = 0; i < listing->count; i++)
+		if (listing->buffers[i].ino == ino)
+			return true;
+	return false;
+}
+
+/* The buffers of our exporter that there are now. Returns 0 or an errno. */
+static int listing_read(struct listing *listing)
+{
+	bool ours = false, good = true;
+	char line[1024], *exporter;
+	unsigned int devices;
+	ino_t ino;
+	int end;
+	FILE *f;
+
+	listing->count = 0;
+	f = fopen(BUFINFO, "re");
+	if (!f)
+		return errno;
+	while (good && fgets(line, sizeof(line), f)) {
+		/* This comes after the buffer's line, and after those of the devices. */
+		end = 0;
+		if (sscanf(line, "Total %u devices attached%n", &devices, &end) == 1 && end &&
+		    devices && ours)
+			listing->buffers[listing->count - 1].attached = true;
+		if (!parse_buffer(line, &ino, &exporter))
+			continue;
+		ours = !strcmp(exporter, exporter_name);
+		if (ours)
+			good = listing_add(listing, ino);
+	}
+	good = good && !ferror(f);
+	fclose(f);
+	return good ? 0 : EIO;
+}
+
+/* The name that bufinfo has for the exporter of this buffer */
+static bool learn_exporter(ino_t ino)
+{
+	char line[1024], *exporter;
+	bool found = false;
+	ino_t listed;
+	FILE *f;
+
+	f = fopen(BUFINFO, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f)) {
+		found = parse_buffer(line, &listed, &exporter) && listed == ino;
+		if (found)
+			snprintf(exporter_name, sizeof(exporter_name), "%s", exporter);
+	}
+	fclose(f);
+	return found;
+}
+
+/* A link like /proc/PID/fd/N. Nothing but a buffer is asked, or it may not answer. */
+static bool link_is(const char *path, ino_t ino)
+{
+	char target[16] = "";
+	struct stat st;
+
+	return readlink(path, target, sizeof(target) - 1) > 0 &&
+	       !strncmp(target, "/dmabuf:", 8) && !stat(path, &st) &&
+	       st.st_dev == buffers_dev && st.st_ino == ino;
+}
+
+static bool is_mapped_in(const char *path, ino_t ino)
+{
+	unsigned long long listed;
+	bool mapped = false;
+	char *line = NULL;
+	size_t room = 0;
+	int name;
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	/* addresses, permissions, offset, device, inode number, path */
+	while (!mapped && getline(&line, &room, f) > 0)
+		mapped = sscanf(line, "%*s %*s %*s %*s %llu %n", &listed, &name) == 1 &&
+			 listed == ino && !strncmp(line + name, "/dmabuf:", 8);
+	free(line);
+	fclose(f);
+	return mapped;
+}
+
+static bool any_of(const char *pattern, bool (*is)(const char *path, ino_t ino), ino_t ino)
+{
+	bool found = false;
+	glob_t paths = {};
+	size_t i;
+
+	if (!glob(pattern, GLOB_NOSORT, NULL, &paths))
+		for (i = 0; i < paths.gl_pathc && !found; i++)
+			found = is(paths.gl_pathv[i], ino);
+	globfree(&paths);
+	return found;
+}
+
+/* Threads are looked at, as a process whose first one has ended shows nothing. */
+static bool is_held(ino_t ino)
+{
+	return any_of("/proc/[0-9]*/task/[0-9]*/fd/*", link_is, ino) ||
+	       any_of("/proc/[0-9]*/task/[0-9]*/maps", is_mapped_in, ino);
+}
+
+static size_t count_new(const struct listing *now)
+{
+	size_t i, found = 0;
+
+	for (i = 0; i < now->count; i++)
+		found += !now->buffers[i].attached && !listing_has(&known, now->buffers[i].ino);
+	return found;
+}
+
+static bool goes_away(ino_t ino)
+{
+	int try;
+
+	for (try = 0; try < SETTLE_TRIES; try++) {
+		if (listing_read(&known) || !listing_has(&known, ino))
+			return true;
+		sleep_ms(SETTLE_MS);
+	}
+	return false;
+}
+
+/*
+ * Gets ready to see which buffers checks leave behind; watch_blind() tells whether that
+ * can be seen. An exporter that keeps even a buffer which was only made and closed is
+ * not watched, as each check would fail: fd.released tells of it.
+ */
+void watch_start(const struct exporter *exporter)
+{
+	size_t size = BUFFER_PAGES * getpagesize();
+	struct stat st = {};
+	int fd;
+
+	if (!bufinfo_readable()) {
+		blind = "needs to read debugfs's dma_buf/bufinfo: root and CONFIG_DEBUG_FS";
+		return;
+	}
+	fd = inherited_fd >= 0 ? inherited_fd : exporter->alloc(&size, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		blind = "the exporter cannot make a buffer";
+		return;
+	}
+	if (fstat(fd, &st) || !learn_exporter(st.st_ino))
+		blind = "bufinfo does not list this exporter's buffers";
+	else
+		blind = NULL;
+	buffers_dev = st.st_dev;
+	if (fd == inherited_fd)
+		return;
+	close(fd);
+	if (!blind && !goes_away(st.st_ino))
+		blind = "this exporter leaves each buffer behind, of which fd.released tells";
+}
+
+/* NULL while buffers that are left behind would be seen; else why not */
+const char *watch_blind(void)
+{
+	return blind;
+}
+
+void watch_before(void)
+{
+	if (!blind && listing_read(&known))
+		blind = "bufinfo cannot be read any more";
+}
+
+/* How many buffers are left since watch_before(). Some of their numbers go to @inos. */
+unsigned int watch_after(ino_t *inos, unsigned int room)
+{
+	struct listing now = {};
+	unsigned int left = 0;
+	size_t i;
+	int try;
+
+	for (try = 0; !blind; try++) {
+		if (listing_read(&now))
+			blind = "bufinfo cannot be read any more";
+		else if (!count_new(&now) || try == SETTLE_TRIES)
+			break;
+		sleep_ms(SETTLE_MS);
+	}
+	for (i = 0; !blind && i < now.count; i++) {
+		const struct listed *buffer = &now.buffers[i];
+
+		if (buffer->attached || listing_has(&known, buffer->ino) || is_held(buffer->ino))
+			continue;
+		if (left < room)
+			inos[left] = buffer->ino;
+		left++;
+	}
+	free(now.buffers);
+	return left;
+}
+
+/*
+ * Memory
+ */
+
+/* The sum of what a file of /proc says of some keys, which it may have often */
+static long long sum_of(const char *path, const char * const *keys)
+{
+	long long sum = 0, value;
+	char line[256], key[64];
+	unsigned int i;
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %63[^: ]: %lld", key, &value) != 2)
+			continue;
+		for (i = 0; keys[i]; i++)
+			if (!strcmp(keys[i], key))
+				sum += value;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* Root can have what each processor has counted for itself added up by a read. */
+#define STAT_REFRESH	"/proc/sys/vm/stat_refresh"
+
+bool kernel_memory_exact(void)
+{
+	return !access(STAT_REFRESH, R_OK);
+}
+
+/*
+ * How many KiB the kernel uses for itself: all memory that is neither free nor used by
+ * programs, the page cache or caches that can be shrunk. Pages on a processor's list
+ * of free pages are free as well, though meminfo does not count them as such. Some uses
+ * are not told apart, so only the difference of two results means anything.
+ */
+long long kernel_memory(void)
+{
+	static const char * const total[] = { "MemTotal", NULL };
+	static const char * const others[] = {
+		"MemFree", "Buffers", "Cached", "SwapCached", "SReclaimable", "AnonPages",
+		"PageTables", "KernelStack", NULL
+	};
+	static const char * const stocked[] = { "count", NULL };
+	FILE *refresh = fopen(STAT_REFRESH, "re");
+
+	if (refresh) {
+		fgetc(refresh);
+		fclose(refresh);
+	}
+	return sum_of("/proc/meminfo", total) - sum_of("/proc/meminfo", others) -
+	       sum_of("/proc/zoneinfo", stocked) * (getpagesize() / 1024);
+}
