@@ -32,29 +32,169 @@ say() {
 	printf '[%5s] %s\n' "$(elapsed)" "$*"
 }
 
-# die WHAT-IS-WRONG [HOW-TO-GET-IT]...
-die() {
+# complain WHAT-IS-WRONG [HOW-TO-GET-IT]...
+complain() {
 	printf '%s: error: %s\n' "${0##*/}" "$1" >&2
 	shift
 	local hint
 	for hint in "$@"; do
 		printf '    %s\n' "$hint" >&2
 	done
+}
+
+# die WHAT-IS-WRONG [HOW-TO-GET-IT]...: what was asked for has failed.
+die() {
+	complain "$@"
 	exit 1
 }
 
-# usage TEXT ARGS...: print TEXT and leave if the caller asked for help.
+# refuse WHAT-IS-WRONG [HINT]...: the command was not understood. The exit
+# status is 2, as that of Python's argparse.
+refuse() {
+	complain "$@"
+	printf '%s\n    harness/%s --help says more\n' "${USAGE%%$'\n'*}" "${0##*/}" >&2
+	exit 2
+}
+
+# among WORD LIST...: is WORD in the list?
+among() {
+	local word=$1 one
+	shift
+	for one in "$@"; do
+		[ "$one" != "$word" ] || return 0
+	done
+	return 1
+}
+
+# check_kernel NAME: refuse what kernels/$V/kernels does not list.
+check_kernel() {
+	local known
+	mapfile -t known < <(awk '!/^#/ && NF { print $1 }' "$KDATA/kernels")
+	among "$1" "${known[@]}" ||
+		refuse "no kernel is named '$1'" "known: ${known[*]}"
+}
+
+# check_value NAME KIND: refuse a value of the variable NAME that is not of
+# its kind: N is a number from 1 on, 1 is a switch, NAME is a kernel, 'A B'
+# are words of which any may be given. Other kinds are checked where they are
+# used. A variable that is empty is as good as one that is not set.
+check_value() {
+	local value=${!1:-} word words
+	[ -n "$value" ] || return 0
+	case $2 in
+	N)
+		[[ $value =~ ^[1-9][0-9]{0,11}$ ]] ||
+			refuse "$1=$value: a number from 1 on is needed"
+		;;
+	1)
+		[ "$value" = 1 ] || refuse "$1=$value: only 1 is understood"
+		;;
+	NAME)
+		check_kernel "$value"
+		;;
+	\'*\')
+		read -ra words <<<"${2//\'/}"
+		for word in $value; do
+			among "$word" "${words[@]}" ||
+				refuse "$1=$value: '$word' is unknown" "known: ${words[*]}"
+		done
+		[[ $value =~ [^[:space:]] ]] || refuse "$1 is blank" "known: ${words[*]}"
+		;;
+	esac
+}
+
+# check_variables: refuse what nobody knows of the variables that USAGE names in
+# lines like "  JOBS=N  how many jobs", and of those that the commands called by
+# this one take.
+check_variables() {
+	local line
+	local -a known
+	mapfile -t known < <(cd "$TOP/kernels" && printf '%s\n' *)
+	among "$V" "${known[@]}" ||
+		refuse "V=$V: kernels/$V does not exist" "known: ${known[*]}"
+	if [ -n "${KDIR:-}" ] && [ ! -f "$KDIR/Kbuild" ]; then
+		refuse "KDIR=$KDIR is not a kernel source tree"
+	fi
+	check_value JOBS N
+	check_value KEEP_GOING 1
+	check_value SKIP_DEPS 1
+	check_value ACCEL "'kvm tcg'"
+	while IFS= read -r line; do
+		if [[ $line =~ ^\ \ ([A-Z_]+)=(\'[^\']*\'|[^ ]+) ]]; then
+			check_value "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+		fi
+	done <<<"$USAGE"
+}
+
+# check_arguments ARGS...: refuse arguments that the first line of USAGE does not
+# have. It is written as usual: "usage: harness/x [--flag] [--option VALUE] NAME
+# [a|b|c] [OTHER...]". NAME is the name of a kernel and is checked, and so are
+# words that are listed; what OTHER may be, the command itself has to check.
+check_arguments() {
+	local line=${USAGE%%$'\n'*} item arg
+	local -a items flags options words listed
+	local least=0 most=0 number=0
+	line=${line#usage: }
+	# An option and its value stay together.
+	line=$(sed -E 's/\[(-[^] ]*) ([^]]*)\]/[\1=\2]/g' <<<"$line")
+	read -ra items <<<"$line"
+	for item in "${items[@]:1}"; do
+		case $item in
+		\[-*=*) item=${item#\[} && options+=("${item%%=*}") ;;
+		\[-*) item=${item#\[} && flags+=("${item%\]}") ;;
+		\[*...\]) most=1000 ;;
+		\[*) words+=("$item") && most=$((most + 1)) ;;
+		*) words+=("$item") && least=$((least + 1)) && most=$((most + 1)) ;;
+		esac
+	done
+
+	while [ $# -gt 0 ]; do
+		arg=$1
+		shift
+		if among "$arg" "${flags[@]}"; then
+			continue
+		elif among "$arg" "${options[@]}"; then
+			[ -n "${1:-}" ] || refuse "$arg needs a value"
+			shift
+			continue
+		fi
+		case $arg in
+		-*) refuse "the option '$arg' is unknown" ;;
+		esac
+		[ $number -lt $most ] || refuse "'$arg' is not understood"
+		item=${words[$number]:-}
+		number=$((number + 1))
+		case $item in
+		NAME) check_kernel "$arg" ;;
+		\[*\|*)
+			item=${item:1:-1}
+			IFS='|' read -ra listed <<<"$item"
+			among "$arg" "${listed[@]}" ||
+				refuse "'$arg' is none of ${item//|/, }"
+			;;
+		esac
+	done
+	[ $number -ge $least ] || refuse "the argument ${words[$number]} is missing"
+}
+
+# usage TEXT ARGS...: print TEXT and leave if the caller asked for help; refuse
+# arguments and values of variables that TEXT does not have. Each command calls
+# it first: nothing is made, built or installed before it returns.
 usage() {
-	local text=$1 arg
+	local arg
+	USAGE=$1
 	shift
 	for arg in "$@"; do
 		case $arg in
 		-h | --help)
-			printf '%s\n' "$text"
+			printf '%s\n' "$USAGE"
 			exit 0
 			;;
 		esac
 	done
+	check_variables
+	check_arguments "$@"
+	mkdir -p "$LOGS" "$KBUILD"
 }
 
 need() {
@@ -90,7 +230,3 @@ not_stuck() {
 		esac
 	done <"$1"
 }
-
-[ -d "$KDATA" ] ||
-	die "kernels/$V does not exist" "known: $(cd "$TOP/kernels" && echo *)"
-mkdir -p "$LOGS" "$KBUILD"

@@ -14,6 +14,7 @@ import unittest
 # The script has no .py in its name, and needs no cache file beside it.
 sys.dont_write_bytecode = True
 HARNESS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, HARNESS)
 LOADER = importlib.machinery.SourceFileLoader(
     "collect", os.path.join(HARNESS, "collect"))
 SPEC = importlib.util.spec_from_loader("collect", LOADER)

@@ -17,6 +17,7 @@ import unittest
 # The scripts have no .py in their names, and need no cache file beside them.
 sys.dont_write_bytecode = True
 HARNESS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, HARNESS)
 
 
 def load(name):

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the harness's commands in Python share, as lib.sh for those in shell."""
+
+import argparse
+import os
+import re
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NUMBER = re.compile(r"[1-9][0-9]{0,11}")
+
+
+def kernels(version):
+    """The names that kernels/$V/kernels lists."""
+    with open(os.path.join(TOP, "kernels", version, "kernels"), encoding="utf-8") as f:
+        return [line.split()[0] for line in f
+                if line.strip() and not line.startswith("#")]
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of a command whose description is TEXT.
+
+    Refuses values of V, and of the other variables that TEXT names in lines like
+    "  JOBS=N  how many jobs", that no command knows. The kinds of values are those
+    of check_value() in lib.sh: N is a number from 1 on, 'A B' are words.
+    """
+
+    def __init__(self, text):
+        super().__init__(description=text, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def parse_args(self, args=None, namespace=None):
+        result = super().parse_args(args, namespace)
+        self.among(os.environ.get("V", "6.12"), os.listdir(os.path.join(TOP, "kernels")),
+                   "there is no kernels/")
+        for name, kind in re.findall(r"^  ([A-Z_]+)=('[^']*'|\S+)", self.description, re.M):
+            value = os.environ.get(name)
+            if value and kind == "N" and not NUMBER.fullmatch(value):
+                self.error(f"{name}={value}: a number from 1 on is needed")
+            if value and kind.startswith("'"):
+                for word in value.split():
+                    self.among(word, kind.strip("'").split(), f"{name}={value}: unknown: ")
+        return result
+
+    def among(self, word, known, complaint):
+        """Refuse WORD if it is not in the list of what is known."""
+        if word not in known:
+            self.error(f"{complaint}{word}; known: {' '.join(sorted(known))}")
