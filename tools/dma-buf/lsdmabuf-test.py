@@ -956,7 +956,10 @@ class Options(Case):
     def test_bad(self):
         """bad options: status 2, the reason, no list"""
         for args, words in (
-                (["--nonesuch"], "unrecognized option"), (["-x"], "invalid option"),
+                (["--nonesuch"], "unrecognized option"), (["--bogus"], "'--bogus'"),
+                (["--help", "--bogus"], "'--bogus'"), (["-V", "x"], "'x'"),
+                (["--version", "--bogus"], "'--bogus'"), (["-h", "-t", "-j"], "only one"),
+                 (["-x"], "invalid option"),
                 (["--sort"], "requires an argument"), (["--sort", "colour"], "'colour'"),
                 (["--sort", ""], "''"), (["file"], "'file'"), (["--", "x"], "'x'"),
                 (["--tree", "--json"], "only one of"), (["-d", "-j"], "only one of"),
@@ -969,6 +972,9 @@ class Options(Case):
                 done = run(*args)
                 self.assertEqual((done.returncode, done.stdout), (2, b""))
                 self.assertIn(words, done.stderr.decode())
+                self.assertTrue(done.stderr.decode().endswith(
+                    "Usage: lsdmabuf [--tree | --json | --dot] [OPTION]...\n"
+                    "Try 'lsdmabuf --help'.\n"))
 
     def test_missing(self):
         """files that are named and cannot be read: status 1"""
@@ -980,12 +986,21 @@ class Options(Case):
                 self.assertIn(args[1].encode(), done.stderr)
 
     def test_full(self):
-        """output that cannot be written: status 1"""
-        with open("/dev/full", "wb") as full:
-            for args in (["--proc", self.tree.proc], ["--help"], ["--version"]):
-                done = run(*args, stdout=full, stderr=subprocess.PIPE)
+        """output that cannot be written, in each format: status 1"""
+        tree = ["--proc", self.tree.proc]
+        for args in ([*tree], [*tree, "--tree"], [*tree, "--json"], [*tree, "--dot"],
+                     [*tree, "-n"], [*tree, "--watch", "0.1"], ["--help"], ["--version"]):
+            with self.subTest(args=args):
+                with open("/dev/full", "wb") as full:
+                    done = run(*args, stdout=full, stderr=subprocess.PIPE)
                 self.assertEqual(done.returncode, 1)
-                self.assertIn(b"No space left", done.stderr)
+                self.assertEqual(done.stderr,
+                                 b"lsdmabuf: cannot write: No space left on device\n")
+                done = run(*args, stdout=None, stderr=subprocess.PIPE,
+                           preexec_fn=functools.partial(os.close, 1))
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(done.stderr,
+                                 b"lsdmabuf: cannot write: Bad file descriptor\n")
 
     def test_nonblocking(self):
         """output that is taken slowly, by a pipe that does not block"""

@@ -101,6 +101,10 @@ static void enter_screen(void)
 	write_or_ignore(enter, sizeof(enter) - 1);
 }
 
+static const char usage[] =
+"Usage: lsdmabuf [--tree | --json | --dot] [OPTION]...\n"
+"Try 'lsdmabuf --help'.\n";
+
 void die(enum exit_status status, const char *format, ...)
 {
 	va_list args;
@@ -111,6 +115,8 @@ void die(enum exit_status status, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
+	if (status == EXIT_USAGE)
+		fputs(usage, stderr);
 	exit(status);
 }
 
@@ -181,6 +187,13 @@ static void write_out(const char *s, size_t n)
 		s += written;
 		n -= written;
 	}
+}
+
+/* Some file systems tell only now that there is no room left. */
+static void close_out(void)
+{
+	if (close(STDOUT_FILENO))
+		die(EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
 /* What the list lacks, as words, or nothing if it is whole */
@@ -490,7 +503,7 @@ static void parse_options(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 }
 	};
-	int option;
+	int option, info = 0;
 
 	while ((option = getopt_long(argc, argv, "tjds:rbnqw::hV", long_options,
 				     NULL)) != -1) {
@@ -537,21 +550,29 @@ static void parse_options(int argc, char **argv)
 			options.sources.no_bufinfo = true;
 			break;
 		case 'h':
-			write_out(help, sizeof(help) - 1);
-			exit(EXIT_OK);
 		case 'V':
-			write_out(PROGRAM " " VERSION "\n", strlen(PROGRAM " " VERSION "\n"));
-			exit(EXIT_OK);
+			/* Once all of the command line is known to be right */
+			info = info ?: option;
+			break;
 		default:
 			/* getopt() has said what is wrong. */
-			fprintf(stderr, "Try '%s --help'.\n", PROGRAM);
+			fputs(usage, stderr);
 			exit(EXIT_USAGE);
 		}
 	}
 	if (optind < argc)
-		die(EXIT_USAGE, "'%s' is not understood; try --help", argv[optind]);
+		die(EXIT_USAGE, "'%s' is not understood", argv[optind]);
 	if (options.sources.bufinfo && options.sources.no_bufinfo)
 		die(EXIT_USAGE, "--bufinfo and --no-bufinfo contradict each other");
+
+	if (info == 'h')
+		write_out(help, sizeof(help) - 1);
+	if (info == 'V')
+		write_out(PROGRAM " " VERSION "\n", strlen(PROGRAM " " VERSION "\n"));
+	if (info) {
+		close_out();
+		exit(EXIT_OK);
+	}
 }
 
 int main(int argc, char **argv)
@@ -568,5 +589,7 @@ int main(int argc, char **argv)
 		watch();
 	else
 		list_once();
+	if (!options.watch)
+		close_out();
 	return EXIT_OK;
 }
