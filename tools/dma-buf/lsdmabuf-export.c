@@ -66,6 +66,11 @@ static void put_json_name(struct text *out, const char *key, const char *s)
 	text_puts(out, "\"");
 }
 
+static const char *json_bool(bool value)
+{
+	return value ? "true" : "false";
+}
+
 /* Addresses are words: readers whose numbers are doubles would round them. */
 static void put_json_map(struct text *out, const struct use *use)
 {
@@ -116,7 +121,7 @@ static void put_json_buffer(struct text *out, const struct buffer *buffer)
 		text_printf(out, "%llu", buffer->size);
 	else
 		text_puts(out, "null");
-	text_printf(out, ", \"size_exact\": %s, ", buffer->size_exact ? "true" : "false");
+	text_printf(out, ", \"size_exact\": %s, ", json_bool(buffer->size_exact));
 	put_json_name(out, "exporter", buffer->exporter);
 	text_puts(out, ", ");
 	put_json_name(out, "name", buffer->name);
@@ -137,6 +142,27 @@ static void put_json_buffer(struct text *out, const struct buffer *buffer)
 	text_puts(out, "]}");
 }
 
+/* A sentence for each kind of what is lacking: none if the list is complete */
+static void put_json_lacks(struct text *out, const struct snapshot *snap)
+{
+	struct text words = { 0 };
+	const char *separator = "";
+
+	text_puts(out, " \"incomplete\": [");
+	for (int i = 0; i < LACKS; i++) {
+		if (!snap->lacks[i])
+			continue;
+		text_clear(&words);
+		put_lack(&words, snap, i);
+		text_puts(out, separator);
+		text_puts(out, "\n  ");
+		put_json_string(out, words.data);
+		separator = ",";
+	}
+	text_puts(out, "]");
+	text_free(&words);
+}
+
 /*
  * A line for each buffer, holder, process and exporter: so grep and diff are of use
  * on it as well.
@@ -154,8 +180,9 @@ void print_json(struct text *out, const struct snapshot *snap)
 
 		text_printf(out, "%s\n  {\"pid\": %d, ", i ? "," : "", process->pid);
 		put_json_name(out, "comm", process->comm);
-		text_printf(out, ", \"buffers\": %zu, \"size\": %llu, \"share\": %llu}",
+		text_printf(out, ", \"buffers\": %zu, \"size\": %llu, \"share\": %llu, ",
 			    process->holder_count, process->size, process->share);
+		text_printf(out, "\"size_exact\": %s}", json_bool(process->size_exact));
 	}
 	text_puts(out, "],\n \"exporters\": [");
 	for (size_t i = 0; i < snap->exporter_count; i++) {
@@ -163,17 +190,22 @@ void print_json(struct text *out, const struct snapshot *snap)
 
 		text_puts(out, i ? ",\n  {" : "\n  {");
 		put_json_name(out, "exporter", exporter->name);
-		text_printf(out, ", \"buffers\": %zu, \"size\": %llu}",
-			    exporter->buffer_count, exporter->size);
+		text_printf(out, ", \"buffers\": %zu, \"size\": %llu, \"size_exact\": %s}",
+			    exporter->buffer_count, exporter->size,
+			    json_bool(exporter->size_exact));
 	}
 	text_printf(out, "],\n \"total\": {\"buffers\": %zu, \"size\": %llu, ",
 		    snap->buffer_count, snap->size);
-	text_printf(out, "\"processes\": %zu, \"unheld_buffers\": %zu, ",
-		    snap->process_count, snap->unheld_count);
-	text_printf(out, "\"unheld_size\": %llu},\n", snap->unheld_size);
+	text_printf(out, "\"size_exact\": %s, \"processes\": %zu, ",
+		    json_bool(snap->size_exact), snap->process_count);
+	text_printf(out, "\"unheld_buffers\": %zu, \"unheld_size\": %llu, ",
+		    snap->unheld_count, snap->unheld_size);
+	text_printf(out, "\"unheld_size_exact\": %s},\n", json_bool(snap->unheld_exact));
 	/* Whether the list is complete is part of what it says. */
-	text_printf(out, " \"unread_processes\": %zu, \"bufinfo_read\": %s}\n",
-		    snap->unread, snap->bufinfo_read ? "true" : "false");
+	text_printf(out, " \"unread_processes\": %zu, \"bufinfo_read\": %s,\n",
+		    snap->lacks[LACK_PROCESS], json_bool(snap->bufinfo_read));
+	put_json_lacks(out, snap);
+	text_puts(out, "}\n");
 }
 
 /*
@@ -287,11 +319,14 @@ static void put_dot_buffer(struct text *out, const struct buffer *buffer,
 void print_dot(struct text *out, const struct snapshot *snap, const struct style *style)
 {
 	text_puts(out, "digraph dmabuf {\n\trankdir=LR;\n\tcharset=\"UTF-8\";\n");
+	/* A picture is looked at without what was said when it was made. */
+	if (!snapshot_is_complete(snap))
+		text_puts(out, "\tlabel=\"incomplete\";\n");
 	for (size_t i = 0; i < snap->process_count; i++) {
 		const struct process *process = snap->processes[i];
 
 		text_printf(out, "\tp%d [shape=ellipse, label=\"", process->pid);
-		put_dot_text(out, process->comm);
+		put_dot_text(out, process->comm ?: "?");
 		text_printf(out, "\\n%d\"];\n", process->pid);
 	}
 	put_device_nodes(out, snap);

@@ -9,6 +9,7 @@
  * many processes share however many buffers.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,7 +137,7 @@ struct process *snapshot_process(struct snapshot *snap, int pid, const char *com
 	struct process *process = snapshot_alloc(snap, sizeof(*process));
 
 	process->pid = pid;
-	process->comm = snapshot_string(snap, comm);
+	process->comm = comm ? snapshot_string(snap, comm) : NULL;
 	snap->processes = grow(snap->processes, snap->process_count,
 			       &snap->process_room, sizeof(*snap->processes));
 	snap->processes[snap->process_count++] = process;
@@ -170,10 +171,70 @@ void snapshot_drop(struct snapshot *snap, bool (*drop)(const struct buffer *buff
 	fill_slots(snap);
 }
 
-/* Sums of a saved snapshot may be of any size; they must not wrap to small ones. */
-static __u64 add(__u64 a, __u64 b)
+void snapshot_lacks(struct snapshot *snap, enum lack lack, const char *format, ...)
 {
-	return a + b < a ? ~0ULL : a + b;
+	char first[256];
+	va_list args;
+
+	if (snap->lacks[lack]++)
+		return;
+	va_start(args, format);
+	vsnprintf(first, sizeof(first), format, args);
+	va_end(args);
+	snap->first_lack[lack] = snapshot_string(snap, first);
+}
+
+bool snapshot_is_complete(const struct snapshot *snap)
+{
+	for (int i = 0; i < LACKS; i++)
+		if (snap->lacks[i])
+			return false;
+	return true;
+}
+
+bool snapshot_lacks_holders(const struct snapshot *snap)
+{
+	return snap->lacks[LACK_PROCESS] || snap->lacks[LACK_HIDDEN] ||
+	       snap->lacks[LACK_HELD] || snap->lacks[LACK_BUFINFO_LINES];
+}
+
+/* The first one who says it is believed. */
+void snapshot_set_size(struct snapshot *snap, struct buffer *buffer, __u64 size,
+		       const char *source)
+{
+	if (!buffer->size_exact) {
+		buffer->size = size;
+		buffer->size_known = true;
+		buffer->size_exact = true;
+	} else if (buffer->size != size) {
+		snapshot_lacks(snap, LACK_AGREEMENT,
+			       "buffer %llu has %llu bytes, and %llu in %s",
+			       buffer->ino, buffer->size, size, source);
+	}
+}
+
+void snapshot_set_exporter(struct snapshot *snap, struct buffer *buffer,
+			   const char *exporter, const char *source)
+{
+	if (!buffer->exporter)
+		buffer->exporter = snapshot_string(snap, exporter);
+	else if (strcmp(buffer->exporter, exporter))
+		snapshot_lacks(snap, LACK_AGREEMENT,
+			       "buffer %llu has another exporter in %s", buffer->ino,
+			       source);
+}
+
+/*
+ * Sums of a saved snapshot may be of any size. One that 64 bits cannot hold stays
+ * at the largest number, and is no longer exact. Returns false if it is too large.
+ */
+static bool add(__u64 *sum, bool *exact, __u64 size, bool size_exact)
+{
+	bool fits = *sum + size >= *sum;
+
+	*sum = fits ? *sum + size : ~0ULL;
+	*exact = *exact && size_exact && fits;
+	return fits;
 }
 
 static int compare_u64(__u64 a, __u64 b)
@@ -196,6 +257,23 @@ static int compare_uses(const void *a, const void *b)
 	return (one->fd > two->fd) - (one->fd < two->fd);
 }
 
+/*
+ * Threads may have tables of descriptors of their own: then the same number can
+ * stand for the same buffer in each. That makes one use.
+ */
+static void drop_same_uses(struct snapshot *snap)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < snap->use_count; i++) {
+		if (kept && !snap->uses[i].is_map &&
+		    !compare_uses(&snap->uses[i], &snap->uses[kept - 1]))
+			continue;
+		snap->uses[kept++] = snap->uses[i];
+	}
+	snap->use_count = kept;
+}
+
 /* Uses that are next to each other, by process and buffer, become holders. */
 static void make_holders(struct snapshot *snap)
 {
@@ -204,6 +282,7 @@ static void make_holders(struct snapshot *snap)
 
 	if (snap->use_count)
 		qsort(snap->uses, snap->use_count, sizeof(*snap->uses), compare_uses);
+	drop_same_uses(snap);
 
 	/* At most one for each use, and one array: nothing that points in moves. */
 	snap->holders = resize(NULL, snap->use_count, sizeof(*snap->holders));
@@ -268,21 +347,30 @@ static void drop_idle_processes(struct snapshot *snap)
  */
 static void sum_up(struct snapshot *snap)
 {
+	snap->size_exact = true;
+	snap->unheld_exact = true;
+	for (size_t i = 0; i < snap->process_count; i++)
+		snap->processes[i]->size_exact = true;
+
 	for (size_t i = 0; i < snap->buffer_count; i++) {
 		struct buffer *buffer = snap->buffers[i];
+		bool exact = buffer->size_exact;
 		size_t n = buffer->holder_count;
 
-		snap->size = add(snap->size, buffer->size);
+		if (!exact)
+			snapshot_lacks(snap, LACK_SIZE, "buffer %llu", buffer->ino);
+		if (!add(&snap->size, &snap->size_exact, buffer->size, exact))
+			snapshot_lacks(snap, LACK_SUM, "of all buffers");
 		if (!n) {
 			snap->unheld_count++;
-			snap->unheld_size = add(snap->unheld_size, buffer->size);
+			add(&snap->unheld_size, &snap->unheld_exact, buffer->size, exact);
 		}
 		for (size_t k = 0; k < n; k++) {
 			struct process *process = buffer->holders[k]->process;
 
-			process->size = add(process->size, buffer->size);
-			process->share = add(process->share, buffer->size / n +
-					     (k < buffer->size % n));
+			add(&process->size, &process->size_exact, buffer->size, exact);
+			add(&process->share, &process->size_exact,
+			    buffer->size / n + (k < buffer->size % n), exact);
 		}
 	}
 }
@@ -325,10 +413,14 @@ static void make_exporters(struct snapshot *snap)
 
 		if (!exporter || compare_strings(exporter->name, buffer->exporter)) {
 			exporter = &snap->exporters[snap->exporter_count++];
-			*exporter = (struct exporter) { .name = buffer->exporter };
+			*exporter = (struct exporter) {
+				.name = buffer->exporter,
+				.size_exact = true,
+			};
 		}
 		exporter->buffer_count++;
-		exporter->size = add(exporter->size, buffer->size);
+		add(&exporter->size, &exporter->size_exact, buffer->size,
+		    buffer->size_exact);
 	}
 	qsort(snap->exporters, snap->exporter_count, sizeof(*snap->exporters),
 	      compare_exporter_sizes);

@@ -58,9 +58,10 @@ static void put_number(struct table *table, __u64 number)
 	end_cell(table, 0);
 }
 
-static void put_size_cell(struct table *table, __u64 size, const struct style *style)
+static void put_sum_cell(struct table *table, __u64 size, bool exact,
+			 const struct style *style)
 {
-	put_size(begin_cell(table), size, style);
+	put_sum(begin_cell(table), size, exact, style);
 	end_cell(table, 0);
 }
 
@@ -149,10 +150,8 @@ static void put_buffer_size(struct text *out, const struct buffer *buffer,
 		text_puts(out, "?");
 		return;
 	}
-	put_size(out, buffer->size, style);
-	/* Only a map of it was seen, which may be of a part. */
-	if (!buffer->size_exact)
-		text_puts(out, "+");
+	/* If only a map of it was seen, that may be of a part. */
+	put_sum(out, buffer->size, buffer->size_exact, style);
 }
 
 /* Returns the number of columns. */
@@ -208,7 +207,7 @@ static void put_holder_cells(struct table *table, const struct holder *holder,
 		return;
 	}
 	put_number(table, holder->process->pid);
-	put_name_cell(table, holder->process->comm, "-", style);
+	put_name_cell(table, holder->process->comm, "?", style);
 	if (holder->fd_count) {
 		put_fds(begin_cell(table), holder, FDS_SHOWN);
 		end_cell(table, 0);
@@ -262,10 +261,10 @@ static void print_processes(struct text *out, const struct snapshot *snap,
 		const struct process *process = snap->processes[i];
 
 		put_number(&table, process->pid);
-		put_name_cell(&table, process->comm, "-", style);
+		put_name_cell(&table, process->comm, "?", style);
 		put_number(&table, process->holder_count);
-		put_size_cell(&table, process->size, style);
-		put_size_cell(&table, process->share, style);
+		put_sum_cell(&table, process->size, process->size_exact, style);
+		put_sum_cell(&table, process->share, process->size_exact, style);
 	}
 	end_table(out, &table);
 }
@@ -283,26 +282,55 @@ static void print_exporters(struct text *out, const struct snapshot *snap,
 
 		put_name_cell(&table, exporter->name, "?", style);
 		put_number(&table, exporter->buffer_count);
-		put_size_cell(&table, exporter->size, style);
+		put_sum_cell(&table, exporter->size, exporter->size_exact, style);
 	}
 	end_table(out, &table);
+}
+
+/* One kind of what the list lacks, in words; these are the same for JSON. */
+void put_lack(struct text *out, const struct snapshot *snap, enum lack lack)
+{
+	static const struct {
+		const char *one, *many;
+	} words[LACKS] = {
+		[LACK_BUFINFO] = { "bufinfo could not be read", NULL },
+		[LACK_BUFINFO_LINES] = { "bufinfo is damaged",
+					 "bufinfo is damaged in %zu places" },
+		[LACK_PROCESS] = { "1 process could not be looked at completely",
+				   "%zu processes could not be looked at completely" },
+		[LACK_HIDDEN] = { "processes are hidden", NULL },
+		[LACK_AGREEMENT] = { "sources contradict each other",
+				     "sources contradict each other in %zu places" },
+		[LACK_HELD] = { "1 buffer that a process holds is not in bufinfo",
+				"%zu buffers that processes hold are not in bufinfo" },
+		[LACK_SIZE] = { "the size of 1 buffer is not known",
+				"the sizes of %zu buffers are not known" },
+		[LACK_SUM] = { "sums need more than 64 bits", NULL },
+	};
+	size_t n = snap->lacks[lack];
+
+	if (n == 1 || !words[lack].many)
+		text_puts(out, words[lack].one);
+	else
+		text_printf(out, words[lack].many, n);
+	text_printf(out, " (%s%s)", n > 1 ? "the first: " : "", snap->first_lack[lack]);
 }
 
 void print_total(struct text *out, const struct snapshot *snap, const struct style *style)
 {
 	text_printf(out, "total: %zu buffer%s, ", snap->buffer_count,
 		    snap->buffer_count == 1 ? "" : "s");
-	put_size(out, snap->size, style);
+	put_sum(out, snap->size, snap->size_exact, style);
 	text_printf(out, ", in %zu process%s", snap->process_count,
 		    snap->process_count == 1 ? "" : "es");
 	if (snap->unheld_count) {
 		/* Whoever could not be looked at may hold it. */
 		text_printf(out, "; in none%s: %zu buffer%s, ",
-			    snap->unread ? " that was seen" : "", snap->unheld_count,
-			    snap->unheld_count == 1 ? "" : "s");
-		put_size(out, snap->unheld_size, style);
+			    snapshot_lacks_holders(snap) ? " that was seen" : "",
+			    snap->unheld_count, snap->unheld_count == 1 ? "" : "s");
+		put_sum(out, snap->unheld_size, snap->unheld_exact, style);
 	}
-	text_puts(out, "\n");
+	text_puts(out, snapshot_is_complete(snap) ? "\n" : " (incomplete)\n");
 }
 
 void print_table(struct text *out, const struct snapshot *snap, const struct style *style)
@@ -391,13 +419,13 @@ void print_tree(struct text *out, const struct snapshot *snap, const struct styl
 	for (size_t i = 0; i < snap->process_count; i++) {
 		const struct process *process = snap->processes[i];
 
-		escape_visible(out, process->comm, style->utf8);
+		put_name(out, process->comm, "?", style->utf8);
 		text_printf(out, "[%d]  ", process->pid);
 		put_counted(out, process->holder_count, "buffer");
 		text_puts(out, ", ");
-		put_size(out, process->size, style);
+		put_sum(out, process->size, process->size_exact, style);
 		text_puts(out, ", share ");
-		put_size(out, process->share, style);
+		put_sum(out, process->share, process->size_exact, style);
 		text_puts(out, "\n");
 		for (size_t k = 0; k < process->holder_count; k++)
 			put_leaf(out, process->holders[k].buffer, &process->holders[k],
@@ -405,11 +433,11 @@ void print_tree(struct text *out, const struct snapshot *snap, const struct styl
 	}
 
 	if (left) {
-		text_puts(out, snap->unread ? "no process that was seen  " :
-					      "no process  ");
+		text_puts(out, snapshot_lacks_holders(snap) ?
+			  "no process that was seen  " : "no process  ");
 		put_counted(out, left, "buffer");
 		text_puts(out, ", ");
-		put_size(out, snap->unheld_size, style);
+		put_sum(out, snap->unheld_size, snap->unheld_exact, style);
 		text_puts(out, "\n");
 	}
 	/* The last one is known by none being left. */

@@ -82,12 +82,15 @@ class Tree:
         self.proc = os.path.join(self.top, "proc")
         self.bufinfo = os.path.join(self.top, "bufinfo")
         os.mkdir(self.proc)
+        # Where there are no processes at all, there is no /proc.
+        self.process(4194303, b"idle")
 
     def remove(self):
         """Remove all, also what a test has made unreadable."""
         for path, dirs, _ in os.walk(self.top):
             for name in dirs:
-                os.chmod(os.path.join(path, name), 0o755)
+                if not os.path.islink(os.path.join(path, name)):
+                    os.chmod(os.path.join(path, name), 0o755)
         shutil.rmtree(self.top)
 
     def path(self, pid, *names):
@@ -164,18 +167,30 @@ class Case(unittest.TestCase):
         """Something to be printed with the test's result."""
         REMARKS[self.id()].append(text)
 
-    def list(self, *args, bufinfo=False, errors=b"", **kwargs):
-        """What it prints for the tree; it must have nothing to complain of."""
+    def list(self, *args, bufinfo=False, lacks=(), **kwargs):
+        """What it prints for the tree; it must say just this of what it lacks."""
         args = ("--proc", self.tree.proc, *args)
         if bufinfo:
             args = ("--bufinfo", self.tree.bufinfo, *args)
         done = run(*args, **kwargs)
-        self.assertEqual((done.returncode, done.stderr), (0, errors))
+        self.check_lacks(done, lacks)
         return done.stdout
 
-    def json(self, *args, **kwargs):
+    def check_lacks(self, done, lacks):
+        """For each regular expression there is a line, and the status tells."""
+        lines = done.stderr.decode().splitlines()
+        self.assertEqual(len(lines), len(lacks), lines)
+        for line, words in zip(lines, lacks):
+            self.assertRegex(line, r"\Alsdmabuf: incomplete: " + words)
+        self.assertEqual(done.returncode, 1 if lacks else 0)
+
+    def json(self, *args, lacks=(), **kwargs):
         """The same as objects of Python, with buffers by inode number as well."""
-        result = json.loads(self.list("--json", *args, **kwargs).decode("utf-8"))
+        text = self.list("--json", *args, lacks=lacks, **kwargs)
+        result = json.loads(text.decode("utf-8"))
+        self.assertEqual(len(result["incomplete"]), len(lacks))
+        for line, words in zip(result["incomplete"], lacks):
+            self.assertRegex(line, r"\A" + words)
         result["by_ino"] = {b["ino"]: b for b in result["buffers"]}
         self.assertEqual(len(result["by_ino"]), len(result["buffers"]))
         return result
@@ -328,8 +343,14 @@ class Json(Case):
         self.assertEqual(result["by_ino"][9]["name"], "")
         self.assertEqual(result["by_ino"][77]["holders"], [])
         self.assertEqual(result["total"], {
-            "buffers": 4, "size": 2**20 + 8192 + 512 + 4096, "processes": 2,
-            "unheld_buffers": 1, "unheld_size": 4096})
+            "buffers": 4, "size": 2**20 + 8192 + 512 + 4096, "size_exact": True,
+            "processes": 2, "unheld_buffers": 1, "unheld_size": 4096,
+            "unheld_size_exact": True})
+        self.assertEqual(result["processes"][0], {
+            "pid": 100, "comm": "camera", "buffers": 2, "size": 8704, "share": 4608,
+            "size_exact": True})
+        self.assertEqual(result["exporters"][1], {
+            "exporter": "vivid", "buffers": 1, "size": 8192, "size_exact": True})
         self.assertEqual((result["unread_processes"], result["bufinfo_read"]), (0, True))
         # Without bufinfo nobody says whether there are devices.
         self.assertIsNone(self.json()["by_ino"][42]["devices"])
@@ -356,11 +377,19 @@ class Json(Case):
                 self.assertEqual(result[6]["devices"], [])
 
     def test_big_numbers(self):
-        """inode numbers and sizes of 64 bits; sums that do not wrap"""
+        """inode numbers and sizes of 64 bits; sums that do not wrap, and say so"""
         self.tree.process(1)
         self.tree.fd(1, 3, 2**64 - 1, 2**63 - 1)
         self.tree.fd(1, 4, 2**63, 2**64 - 1)
-        result = self.json()
+        lacks = [r"sums need more than 64 bits \(of all buffers\)"]
+        result = self.json(lacks=lacks)
+        for total in (result["total"], result["processes"][0], result["exporters"][0]):
+            self.assertEqual((total["size"], total["size_exact"]), (2**64 - 1, False))
+        self.assertEqual(result["total"]["unheld_size_exact"], True)
+        text = self.list("-b", lacks=lacks).decode()
+        self.assertEqual(text.count("18446744073709551615+"), 4)
+        self.assertTrue(text.endswith("(incomplete)\n"))
+        self.assertIn("16.0E+", self.list("--tree", lacks=lacks).decode())
         self.assertEqual(result["by_ino"][2**64 - 1]["size"], 2**63 - 1)
         self.assertEqual(result["by_ino"][2**63]["size"], 2**64 - 1)
         self.assertEqual(result["total"]["size"], 2**64 - 1)
@@ -422,10 +451,13 @@ class Sources(Case):
         tree.process(1, b"mapper")
         tree.map(1, 5, b"alone\nname", size=8192)
         tree.map(1, 5, b"alone\nname", size=4096, start=0x7e0000000000)
-        row = self.rows()[0]
+        lacks = [r"the size of 1 buffer is not known \(buffer 5\)"]
+        row = self.rows(lacks=lacks)[0]
         self.assertEqual(row, ["5", "8.0K+", "?", "?", "alone\\012name", "1", "mapper",
                                "-", "2", "?"])
-        buffer = self.json()["by_ino"][5]
+        result = self.json(lacks=lacks)
+        self.assertEqual(result["total"]["size_exact"], False)
+        buffer = result["by_ino"][5]
         self.assertEqual((buffer["size"], buffer["size_exact"], buffer["exporter"],
                           buffer["name"]), (8192, False, None, "alone\nname"))
         # What is only mapped here may be known from elsewhere.
@@ -452,9 +484,10 @@ class Sources(Case):
             text = f.read()
         with open(self.tree.bufinfo, "wb") as f:
             f.write(text.replace(b"\tb\n", b""))
-        buffer = self.json(bufinfo=True)["by_ino"][5]
+        lacks = ["bufinfo is damaged .line 8 counts other devices than there are"]
+        buffer = self.json(bufinfo=True, lacks=lacks)["by_ino"][5]
         self.assertEqual((buffer["devices"], buffer["attachments"]), (None, 2))
-        self.assertEqual(self.rows(bufinfo=True)[0][-1], "2")
+        self.assertEqual(self.rows(bufinfo=True, lacks=lacks)[0][-1], "2")
 
     def test_old_kernels(self):
         """links and fdinfo of older kernels, and a saved tree without links"""
@@ -471,63 +504,40 @@ class Sources(Case):
         self.assertEqual({ino: b["name"] for ino, b in result.items()},
                          {5: None, 6: "x", 7: None, 8: "saved"})
 
-    def test_no_ino(self):
-        """without ino in fdinfo, the file behind the link tells it"""
-        tree = self.tree
-        tree.process(1)
-        target = tree.path(1, "fd", "anon_inode:dmabuf")
-        with open(target, "wb"):
-            pass
-        tree.fd(1, 3, 0, link=b"anon_inode:dmabuf")
-        with open(tree.path(1, "fdinfo", "3"), "wb") as f:
-            f.write(b"pos:\t0\nsize:\t8192\ncount:\t1\nexp_name:\told\n")
-        buffer = self.json()["buffers"][0]
-        self.assertEqual((buffer["ino"], buffer["size"]),
-                         (os.stat(target).st_ino, 8192))
-
     def test_impostors(self):
         """files and maps that only look like buffers"""
         tree = self.tree
         tree.process(1, b"liar")
-        os.symlink("/dmabuf:file", tree.path(1, "fd", "3"))
-        with open(tree.path(1, "fdinfo", "3"), "wb") as f:
-            f.write(b"pos:\t0\nflags:\t0100000\nmnt_id:\t28\nino:\t99\n")
-        for fd, link in ((4, "/home/dmabuf:x"), (5, "pipe:[1]"), (6, "/dmabuf")):
+        for fd, link in ((4, "/home/dmabuf:x"), (5, "pipe:[1]"), (6, "/dmabuf"),
+                         (7, "anon_inode:inotify")):
             os.symlink(link, tree.path(1, "fd", str(fd)))
-            shutil.copy(tree.path(1, "fdinfo", "3"), tree.path(1, "fdinfo", str(fd)))
+            with open(tree.path(1, "fdinfo", str(fd)), "wb") as f:
+                f.write(b"pos:\t0\nflags:\t0100000\nmnt_id:\t28\nino:\t99\n")
         for line in (b"7f0000000000-7f0000001000 rw-p 00000000 00:00 0   [anon:/dmabuf:x]",
                      b"7f0000000000-7f0000001000 rw-p 00000000 00:00 0   [anon: /dmabuf:x]",
                      b"7f0000000000-7f0000001000 rw-s 00000000 00:01 8   /tmp/a /dmabuf:x",
                      b"7f0000000000-7f0000001000 rw-s 00000000 08:01 9   /dmabuf:disk",
-                     b"7f0000000000 rw-s 00000000 00:01 9   /dmabuf:x",
-                     b"7f0000001000-7f0000000000 rw-s 00000000 00:01 9   /dmabuf:x",
-                     b"7f0000000000-7f0000001000 rw-s 0 00:01 -9   /dmabuf:x",
                      b"7f0000000000-7f0000001000 rw-s 00000000 00:01 9",
-                     b" /dmabuf:x", b"/dmabuf:x"):
+                     b"7f0000000000-7f0000001000 rw-s 00000000 00:01 9 "):
             tree.map(1, 0, line=line)
         self.assertEqual(self.json()["buffers"], [])
         self.assertEqual(self.json()["processes"], [])
 
-    def test_other_file_system(self):
-        """a map of a file that is called like a buffer, in a tmpfs"""
-        tree = self.tree
-        tree.process(1)
-        tree.process(2, b"liar")
-        target = tree.path(1, "fd", "anon_inode:dmabuf")
-        with open(target, "wb"):
-            pass
-        ino, dev = os.stat(target).st_ino, os.stat(target).st_dev
-        if os.major(dev):
-            self.skipTest("no file system without a block device at hand")
-        dev = f"{os.major(dev):02x}:{os.minor(dev):02x}"
-        tree.fd(1, 3, ino, link=b"anon_inode:dmabuf")
-        tree.map(1, ino, dev=dev)
-        tree.map(2, ino + 1, b"forged", dev="00:ffff")
-        tree.map(2, ino, b"forged", dev="00:ffff")
-        result = self.json()
-        self.assertEqual([b["ino"] for b in result["buffers"]], [ino])
-        self.assertEqual([p["pid"] for p in result["processes"]], [1])
-        self.assertEqual(len(result["buffers"][0]["holders"][0]["maps"]), 1)
+    def test_damaged_maps(self):
+        """a line of maps that no kernel writes may have been that of a buffer"""
+        for line in (b"7f0000000000 rw-s 00000000 00:01 9   /dmabuf:x",
+                     b"7f0000001000-7f0000000000 rw-s 00000000 00:01 9   /dmabuf:x",
+                     b"7f0000000000-7f0000001000 rw-s 0 00:01 -9   /dmabuf:x",
+                     b"7f0000000000-7f0000001000 rw-s 0 100000000:01 9   /dmabuf:x",
+                     b"7f0000000000-7f0000001000 rw-s 00000000 00:01",
+                     b" /dmabuf:x", b"/dmabuf:x", b"", b"7f00000"):
+            with self.subTest(line=line):
+                self.tree.process(1)
+                self.tree.map(1, 0, line=line)
+                self.assertEqual(self.json(lacks=[
+                    r"1 process could not be looked at completely "
+                    r"\(1: maps is damaged\)"])["buffers"], [])
+                shutil.rmtree(self.tree.path(1))
 
     def test_not_processes(self):
         """what else there is in /proc"""
@@ -538,8 +548,8 @@ class Sources(Case):
         with open(self.tree.path(300), "wb"):
             pass
         # A file where a process should be cannot be looked at, and is said to be.
-        result = self.json(errors=b"lsdmabuf: 1 process could not be looked at: buffers, "
-                           b"holders or devices may be missing\n")
+        result = self.json(lacks=[r"1 process could not be looked at completely "
+                                  r"\(300: its directory cannot be read: Not a directory"])
         self.assertEqual([p["pid"] for p in result["processes"]], [100, 200])
 
     def test_garbage(self):
@@ -555,17 +565,27 @@ class Sources(Case):
             with open(tree.path(1, "fdinfo", str(fd)), "wb") as f:
                 f.write(text)
         line = b"\t".join([b"%08d" % n for n in range(4)] + [b"e", b"00000005"])
+        heading = (b"\nDma-buf Objects:\nsize    \tflags   \tmode    \tcount   "
+                   b"\texp_name\tino     \tname\n")
         for text in junk + [b"\tAttached Devices:\nTotal 1 devices attached\n",
                             line + b"\tn\n\tAttached Devices:\n\tx\n",
                             line + b"\tn\n\tAttached Devices:\n\tx\nTotal 9 devices "
                             b"attached\n", line, line + b"x\t\n", b"\t\t\t\t\t\t\n"]:
             with open(tree.bufinfo, "wb") as f:
                 f.write(text)
-            result = self.json(bufinfo=True)
-            self.list("--tree", bufinfo=True)
-            self.list("--dot", bufinfo=True)
-            self.assertEqual([b["ino"] for b in result["buffers"] if b["ino"] not in (3, 5)],
-                             [])
+            done = run("--proc", tree.proc, "--bufinfo", tree.bufinfo, "--json")
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(b"is no bufinfo", done.stderr)
+            with open(tree.bufinfo, "wb") as f:
+                f.write(heading + text)
+            for args in ("--json", "--tree", "--dot"):
+                done = run("--proc", tree.proc, "--bufinfo", tree.bufinfo, args)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"bufinfo is damaged", done.stderr)
+                self.assertIn(b"1 process could not be looked at", done.stderr)
+                if args == "--json":
+                    inos = {b["ino"] for b in json.loads(done.stdout)["buffers"]}
+                    self.assertLessEqual(inos, {3, 5})
 
 
 class Hostile(Case):
@@ -735,44 +755,16 @@ class Dot(Case):
         self.assertIn("back\\134slash", svg)
 
 
-class Races(Case):
-    """Processes that come and go"""
+class Lost(Case):
+    """What a saved copy lacks, or has not as the kernel wrote it"""
 
-    def test_vanishing(self):
-        """processes that vanish while they are looked at are no error"""
-        tree = self.tree
-        tree.process(1, b"stays")
-        tree.fd(1, 3, 1, name=b"stays")
-        stop = threading.Event()
-
-        def come_and_go():
-            while not stop.is_set():
-                for pid in range(2, 40):
-                    tree.process(pid)
-                    for fd in range(3, 8):
-                        tree.fd(pid, fd, pid * 100 + fd)
-                    tree.map(pid, pid * 100, b"map")
-                for pid in range(2, 40):
-                    shutil.rmtree(tree.path(pid))
-
-        thread = threading.Thread(target=come_and_go)
-        thread.start()
-        seen = set()
-        try:
-            for _ in range(300):
-                result = self.json()
-                self.assertEqual(result["by_ino"][1]["name"], "stays")
-                self.assertEqual(result["unread_processes"], 0)
-                seen.add(len(result["processes"]))
-        finally:
-            stop.set()
-            thread.join()
-        self.remark(f"300 runs saw {len(seen)} different numbers of processes")
-        self.assertGreater(len(seen), 3)
-
-    def test_half_gone(self):
-        """a process of which parts are gone already"""
-        for missing in (["fdinfo"], ["fdinfo", "3"], ["maps"], ["fd"], ["comm"]):
+    def test_parts(self):
+        """a copy without a part of a process is not complete"""
+        for missing, reason, buffers in (
+                (["fdinfo"], "fdinfo/3 is missing", 0),
+                (["fdinfo", "3"], "fdinfo/3 is missing", 0),
+                (["maps"], "maps is missing", 1), (["fd"], "fd is missing", 0),
+                (["comm"], "comm is missing", 1)):
             with self.subTest(missing=missing):
                 self.tree.process(1)
                 self.tree.fd(1, 3, 5)
@@ -781,8 +773,559 @@ class Races(Case):
                     shutil.rmtree(path)
                 else:
                     os.unlink(path)
-                self.assertEqual(len(self.json()["buffers"]), int(missing == ["maps"]))
+                lacks = [r"1 process could not be looked at completely "
+                         r"\(1: " + reason + r"\)"]
+                result = self.json(lacks=lacks)
+                self.assertEqual(len(result["buffers"]), buffers)
+                if missing == ["comm"]:
+                    self.assertIsNone(result["processes"][0]["comm"])
+                    self.assertEqual(self.rows(lacks=lacks)[0][5:7], ["1", "?"])
+                    self.assertIn("?[1]", self.list("-t", lacks=lacks).decode())
+                self.assertIn("(incomplete)", self.list(lacks=lacks).decode())
+                self.assertIn('label="incomplete"', self.list("-d", lacks=lacks).decode())
                 shutil.rmtree(self.tree.path(1))
+
+    def test_no_links(self):
+        """a link that is missing is no loss if there is its fdinfo"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 5, name=b"kept")
+        os.unlink(self.tree.path(1, "fd", "3"))
+        buffer = self.json()["by_ino"][5]
+        self.assertEqual((buffer["name"], buffer["holders"][0]["fds"]), ("kept", [3]))
+
+    def test_no_ino(self):
+        """an fdinfo without ino, of kernels before 5.14, does not tell which buffer"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 0, link=b"anon_inode:dmabuf")
+        self.tree.fd(1, 4, 5)
+        with open(self.tree.path(1, "fdinfo", "3"), "wb") as f:
+            f.write(b"pos:\t0\nsize:\t8192\ncount:\t1\nexp_name:\told\n")
+        result = self.json(lacks=["1 process .* .1: fdinfo/3 has no inode number"])
+        self.assertEqual([b["ino"] for b in result["buffers"]], [5])
+
+    def test_fdinfo(self):
+        """an fdinfo that is cut anywhere, or has a wrong byte, does not go unnoticed"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 5, name=b"n", extra="attachments:\t0\n")
+        path = self.tree.path(1, "fdinfo", "3")
+        with open(path, "rb") as f:
+            text = f.read()
+        # From here on, nothing is missing that tells of the buffer.
+        enough = text.index(b"test\n") + 5
+        for cut in range(len(text)):
+            with self.subTest(cut=cut):
+                with open(path, "wb") as f:
+                    f.write(text[:cut])
+                done = run("--proc", self.tree.proc)
+                whole = cut >= enough and text[:cut].endswith(b"\n")
+                self.assertEqual(done.returncode, 0 if whole else 1)
+        for bad in [text.replace(b"\n", b"\r\n"), b"x" + text,
+                    *(text.replace(key, b"x" + key) for key in (b"ino:", b"exp_name:")),
+                    *(text.replace(key + b"\t", key + b"\t-") for key in (b"ino:", b"size:")),
+                    *(text[:i] + b"\0" + text[i + 1:] for i in range(len(text)))]:
+            with self.subTest(bad=bad):
+                with open(path, "wb") as f:
+                    f.write(bad)
+                done = run("--proc", self.tree.proc)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"1 process could not be looked at completely", done.stderr)
+        with open(path, "wb") as f:
+            f.write(text.replace(b"size:", b"sizf:"))
+        self.list(lacks=[r"the size of 1 buffer is not known \(buffer 5\)"])
+
+    def test_comm(self):
+        """a name that is damaged"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 5)
+        for text in (b"", b"cut", b"nu\0l\n", b"x" * 100 + b"\n", b"x" * 10000):
+            with self.subTest(text=text):
+                with open(self.tree.path(1, "comm"), "wb") as f:
+                    f.write(text)
+                self.assertEqual(len(self.json(lacks=["1 process .*: comm is no name"])
+                                     ["buffers"]), 1)
+
+    def test_maps(self):
+        """maps that are cut, empty, or have a NUL byte or carriage returns"""
+        self.tree.process(1)
+        self.tree.fd(1, 3, 5)
+        self.tree.map(1, 5)
+        path = self.tree.path(1, "maps")
+        with open(path, "rb") as f:
+            text = f.read()
+        for bad in [b"", text.replace(b"\n", b"\r\n").replace(b"/usr/bin/x", b""),
+                    *(text[:i] + b"\0" + text[i + 1:] for i in range(len(text))),
+                    *(text[:i] for i in range(len(text)) if not text[:i].endswith(b"\n"))]:
+            with self.subTest(bad=bad):
+                with open(path, "wb") as f:
+                    f.write(bad)
+                self.list(lacks=["1 process could not be looked at completely .1: maps "])
+
+    def bufinfo(self):
+        """A bufinfo of three buffers."""
+        self.tree.write_bufinfo([(1, 4096, "system", b"one", [b"dev"]),
+                                 (2, 8192, "system", b"two", []),
+                                 (3, 4096, "vivid", b"<none>", [b"a", b"b"])])
+        with open(self.tree.bufinfo, "rb") as f:
+            return f.read()
+
+    def list_bufinfo(self, text):
+        """What it prints for such a bufinfo."""
+        with open(self.tree.bufinfo, "wb") as f:
+            f.write(text)
+        return run("--proc", self.tree.proc, "--bufinfo", self.tree.bufinfo, "--json")
+
+    def test_bufinfo_cut(self):
+        """a bufinfo that is cut anywhere, or has a NUL byte, is not complete"""
+        text = self.bufinfo()
+        self.assertEqual(self.list_bufinfo(text).returncode, 0)
+        for i in range(len(text)):
+            for bad in (text[:i], text[:i] + b"\0" + text[i + 1:]):
+                with self.subTest(bad=bad):
+                    done = self.list_bufinfo(bad)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertRegex(done.stderr, b"is no bufinfo|bufinfo is damaged")
+
+    def test_bufinfo_lines(self):
+        """each line of bufinfo that is missing, or there twice, is noticed"""
+        lines = self.bufinfo().splitlines(keepends=True)
+        for i, line in enumerate(lines):
+            # An empty line, and what is said of fences, is not missed.
+            harmless = line == b"\n" or b"fence:" in line
+            for what, bad in (("missing", lines[:i] + lines[i + 1:]),
+                              ("twice", lines[:i + 1] + lines[i:])):
+                # The heading of the list begins anew.
+                fine = harmless or (what == "twice" and b"Attached Devices" in line)
+                with self.subTest(what=what, line=line):
+                    done = self.list_bufinfo(b"".join(bad))
+                    self.assertEqual(done.returncode, 0 if fine else 1, done.stderr)
+
+    def test_bufinfo_ends(self):
+        """carriage returns are not taken for parts of names"""
+        done = self.list_bufinfo(self.bufinfo().replace(b"\n", b"\r\n"))
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"is no bufinfo", done.stderr)
+
+    def test_bufinfo_totals(self):
+        """totals that are not those of the list"""
+        text = self.bufinfo()
+        for bad in (text.replace(b"3 objects", b"4 objects"),
+                    text.replace(b"16384 bytes", b"16385 bytes"),
+                    text.replace(b"16384 bytes", b"99999999999999999999999 bytes"),
+                    text.replace(b"16384 bytes", b"16384 bytes more"),
+                    text + b"more\n", text + b"more", text + text):
+            with self.subTest(bad=bad):
+                done = self.list_bufinfo(bad)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"bufinfo is damaged", done.stderr)
+                self.assertEqual(len(json.loads(done.stdout)["buffers"]), 3)
+        # On 32 bits, the kernel's sum is not larger than that.
+        done = self.list_bufinfo(text.replace(b"\n00008192\t", b"\n4294967295\t")
+                                 .replace(b"16384 bytes", b"8191 bytes"))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_bufinfo_old(self):
+        """the columns of older kernels, and of those that have no inode numbers"""
+        text = self.bufinfo()
+        self.assertEqual(self.list_bufinfo(text.replace(b"\tname\n", b"\n")).returncode, 0)
+        done = self.list_bufinfo(text.replace(b"\tino     \tname\n", b"\n"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"is no bufinfo", done.stderr)
+
+    def test_disagreement(self):
+        """two sources that contradict each other are not both right"""
+        tree = self.tree
+        tree.process(1)
+        tree.process(2)
+        tree.fd(1, 3, 5, 4096, "system")
+        for size, exporter, reason in (
+                (8192, "system", "buffer 5 has (4096|8192) bytes, and (8192|4096) in "
+                                 "[12]/fdinfo/3"),
+                (4096, "vivid", "buffer 5 has another exporter in [12]/fdinfo/3")):
+            with self.subTest(reason=reason):
+                tree.fd(2, 3, 5, size, exporter)
+                self.list(lacks=[r"sources contradict each other \(" + reason + r"\)"])
+                for name in ("fd", "fdinfo"):
+                    os.unlink(tree.path(2, name, "3"))
+                tree.write_bufinfo([(5, size, exporter, b"<none>", [])])
+                self.list(bufinfo=True, lacks=["sources contradict each other"])
+        tree.write_bufinfo([(6, 4096, "system", b"<none>", [])])
+        text = self.list(bufinfo=True, lacks=[
+            r"1 buffer that a process holds is not in bufinfo \(buffer 5\)"]).decode()
+        # That bufinfo is of another time: it is not known what is held.
+        self.assertIn("in none that was seen: 1 buffer", text)
+
+    def test_threads(self):
+        """a process whose main thread has ended, and threads with tables of their own"""
+        tree = self.tree
+        tree.process(1, b"leader")
+        for name in ("maps", "stat"):
+            with open(tree.path(1, name), "wb"):
+                pass
+        # Without the threads, what the process has is not known.
+        for stat_ in (None, "Z 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 3 0"):
+            if stat_:
+                with open(tree.path(1, "stat"), "w", encoding="ascii") as f:
+                    f.write(f"1 (leader) {stat_}\n")
+            self.assertEqual(self.json(lacks=["1 process .* .1: maps is empty"])["buffers"],
+                             [])
+        for tid in (1, 2, 3):
+            tree.process(f"1/task/{tid}")
+        os.truncate(tree.path("1/task/1/maps"), 0)
+        for tid in (2, 3):
+            tree.fd(f"1/task/{tid}", 3, 5, 8192, name=b"shared")
+            tree.map(f"1/task/{tid}", 5, b"shared", size=8192)
+        tree.fd("1/task/3", 4, 6, 4096, name=b"own")
+        result = self.json()
+        self.assertEqual([p["comm"] for p in result["processes"]], ["leader"])
+        for ino, fds, maps in ((5, [3], 1), (6, [4], 0)):
+            holders = result["by_ino"][ino]["holders"]
+            self.assertEqual(len(holders), 1)
+            self.assertEqual((holders[0]["pid"], holders[0]["fds"], len(holders[0]["maps"])),
+                             (1, fds, maps))
+        os.unlink(tree.path("1/task/3/fdinfo/4"))
+        self.json(lacks=["1 process .* .1: task/3: fdinfo/4 is missing"])
+        # What the main thread's own directory has is not passed over, either.
+        tree.fd("1/task/1", 5, 7, 4096, name=b"main")
+        tree.fd("1/task/3", 5, 7, 8192, name=b"main")
+        self.json(lacks=["1 process .*task/3: fdinfo/4", "sources contradict each other"])
+        # A zombie is one thread, and has nothing.
+        shutil.rmtree(tree.path("1/task"))
+        with open(tree.path(1, "stat"), "w", encoding="ascii") as f:
+            f.write("1 (leader) Z 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0\n")
+        self.assertEqual(self.json()["buffers"], [])
+
+
+class Special(Case):
+    """What is no regular file, or too large a one: an error, at once"""
+
+    MAKERS = {
+        "fifo": os.mkfifo,
+        "directory": os.mkdir,
+        "link": lambda path: os.symlink("/dev/zero", path),
+        "loop": lambda path: os.symlink(os.path.basename(path), path),
+        "device": lambda path: os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 5)),
+        "socket": lambda path: os.mknod(path, 0o644 | stat.S_IFSOCK),
+    }
+
+    @staticmethod
+    def make_sparse(path):
+        """A file of a TiB that takes no room."""
+        with open(path, "wb") as f:
+            f.truncate(1 << 40)
+
+    def make(self, kind, path):
+        """Put something else where a file or directory was."""
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+        try:
+            {**self.MAKERS, "sparse": self.make_sparse}[kind](path)
+        except PermissionError:
+            return False
+        return True
+
+    def test_process(self):
+        """where files of a process are expected"""
+        for name in ("fdinfo/3", "fdinfo", "fd", "comm", "maps", "", "task", "stat"):
+            for kind in [*self.MAKERS, "sparse"]:
+                if kind == "directory" and name in ("fd", "fdinfo", "", "task"):
+                    continue
+                with self.subTest(name=name, kind=kind):
+                    shutil.rmtree(self.tree.path(1), ignore_errors=True)
+                    self.tree.process(1)
+                    self.tree.fd(1, 3, 5)
+                    if name == "stat":
+                        os.truncate(self.tree.path(1, "maps"), 0)
+                        os.unlink(self.tree.path(1, "fd", "3"))
+                        os.unlink(self.tree.path(1, "fdinfo", "3"))
+                    path = os.path.join(self.tree.path(1), name).rstrip("/")
+                    if self.make(kind, path):
+                        self.list(lacks=["1 process could not be looked at completely"],
+                                  timeout=10)
+                    if not name:
+                        os.unlink(path)
+
+    def test_descriptor(self):
+        """where a descriptor's link is expected, fdinfo tells"""
+        for kind in [*self.MAKERS, "sparse"]:
+            with self.subTest(kind=kind):
+                shutil.rmtree(self.tree.path(1), ignore_errors=True)
+                self.tree.process(1)
+                self.tree.fd(1, 3, 5)
+                if self.make(kind, self.tree.path(1, "fd", "3")):
+                    self.assertEqual(len(self.json(timeout=10)["buffers"]), 1)
+
+    def test_named(self):
+        """where bufinfo or /proc was named"""
+        for kind in [*self.MAKERS, "sparse"]:
+            with self.subTest(kind=kind):
+                if not self.make(kind, self.tree.bufinfo):
+                    continue
+                done = run("--proc", self.tree.proc, "--bufinfo", self.tree.bufinfo,
+                           timeout=10)
+                self.assertEqual((done.returncode, done.stdout), (1, b""))
+                self.assertIn(b"cannot read " + self.tree.bufinfo.encode(), done.stderr)
+                if kind != "directory":
+                    done = run("--proc", self.tree.bufinfo, timeout=10)
+                    self.assertEqual((done.returncode, done.stdout), (1, b""))
+                    self.assertIn(b"cannot open " + self.tree.bufinfo.encode(), done.stderr)
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (1 << 28, 1 << 28))
+        done = run("--proc", self.tree.proc, "--bufinfo", "/dev/zero", timeout=10,
+                   preexec_fn=limit)
+        self.assertEqual((done.returncode, done.stderr), (
+            1, b"lsdmabuf: cannot read /dev/zero: it is not a regular file\n"))
+
+    def test_no_proc(self):
+        """a directory that is no /proc, and a file that is no bufinfo"""
+        shutil.rmtree(self.tree.path(4194303))
+        for args in (["--proc", self.tree.proc], ["--proc", "/usr"],
+                     ["--bufinfo", __file__], ["--bufinfo", "/proc/self/maps"]):
+            with self.subTest(args=args):
+                done = run(*args)
+                self.assertEqual((done.returncode, done.stdout), (1, b""))
+                self.assertIn(f"lsdmabuf: {args[1]} ".encode(), done.stderr)
+
+
+# What the tests below run in namespaces of their own: a /proc that nobody else has a
+# process in, and files that look like buffers. Their links and maps do when their
+# tmpfs has been taken away; what their fdinfo says is in a directory put over it.
+PRELUDE = """
+import ctypes, mmap, os, signal, subprocess, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+def check(ret):
+    if ret:
+        print(os.strerror(ctypes.get_errno()))
+        sys.exit(77)
+def mount(what, where, kind=None, flags=0, data=None):
+    check(libc.mount(what.encode(), where.encode(), kind and kind.encode(), flags, data))
+program, top = sys.argv[1:]
+def files(*names):
+    where = top + "/files"
+    os.makedirs(where, exist_ok=True)
+    mount("tmpfs", where, "tmpfs")
+    fds = []
+    for name in names:
+        fds.append(os.open(where + "/dmabuf:" + name, os.O_RDWR | os.O_CREAT))
+        os.ftruncate(fds[-1], 8192)
+    check(libc.umount2(where.encode(), 2))
+    return fds
+def fdinfo(path, fds, with_ino=True):
+    where = top + path
+    os.makedirs(where)
+    for fd in fds:
+        with open(where + "/%d" % fd, "w") as f:
+            f.write("pos:\\t0\\nflags:\\t02000002\\nmnt_id:\\t15\\n")
+            if with_ino:
+                f.write("ino:\\t%d\\n" % os.fstat(fd).st_ino)
+            f.write("size:\\t8192\\ncount:\\t1\\nexp_name:\\tfake\\n")
+    mount(where, path, None, 0x1000)
+def run():
+    sys.stdout.flush()
+    done = subprocess.run([program, "--json", "--no-bufinfo"])
+    sys.exit(done.returncode)
+"""
+
+
+class Live(Case):
+    """The kernel's own /proc, with files that look like buffers"""
+
+    def unshare(self, script, *what):
+        """Run a script in namespaces of its own."""
+        if not shutil.which("unshare"):
+            self.skipTest("unshare is not there")
+        args = ["unshare", "--mount", *what]
+        if os.getuid():
+            args.append("--map-root-user")
+        done = subprocess.run([*args, sys.executable, "-c", PRELUDE + script, PROGRAM,
+                               self.tree.top], capture_output=True, check=False, timeout=60)
+        if done.returncode == 77 or done.stderr.startswith(b"unshare:"):
+            self.skipTest("no namespaces here: " + (done.stdout + done.stderr).decode())
+        return done
+
+    def live(self, script, *, lacks=()):
+        """What it prints there, where the script has prepared all."""
+        done = self.unshare(script, "--pid", "--fork", "--mount-proc")
+        self.check_lacks(done, lacks)
+        return json.loads(done.stdout)
+
+    def holders(self, result):
+        """Of each buffer: name, pid, descriptors, number of maps."""
+        return sorted((b["name"], h["pid"], h["fds"], len(h["maps"]))
+                      for b in result["buffers"] for h in b["holders"])
+
+    def test_main_thread_ended(self):
+        """a process whose main thread has ended has what its other threads have"""
+        # exit() as a system call: of the thread that calls it, and of no other.
+        result = self.live("""
+fds = files("frame", "other")
+told = os.pipe()
+child = os.fork()
+if not child:
+    maps = [mmap.mmap(fds[0], 8192), mmap.mmap(fds[0], 8192)]
+    def go_on():
+        os.write(told[1], b"%d" % threading.get_native_id())
+        time.sleep(60)
+    threading.Thread(target=go_on).start()
+    libc.syscall(60 if os.uname().machine == "x86_64" else 93, 0)
+number = int(os.read(told[0], 20))
+while open("/proc/%d/stat" % child).read().rsplit(") ", 1)[1][0] != "Z":
+    time.sleep(0.01)
+assert not os.listdir("/proc/%d/fd" % child)
+fdinfo("/proc/%d/task/%d/fdinfo" % (child, number), fds)
+for fd in fds:
+    os.close(fd)
+run()
+""")
+        pid = result["processes"][0]["pid"]
+        # The program itself has inherited none.
+        self.assertEqual([(n, len(f), m) for n, p, f, m in self.holders(result)],
+                         [("frame", 1, 2), ("other", 1, 0)])
+        self.assertEqual(result["processes"], [
+            {"pid": pid, "comm": "python3", "buffers": 2, "size": 16384, "share": 16384,
+             "size_exact": True}])
+
+    def test_own_table(self):
+        """a thread with a table of its own, which others do not share"""
+        result = self.live("""
+fds = files("frame", "other")
+told, closed = os.pipe(), os.pipe()
+child = os.fork()
+if not child:
+    def go_on():
+        check(libc.unshare(0x400))
+        os.write(told[1], b"%d" % threading.get_native_id())
+        time.sleep(60)
+    for _ in range(3):
+        threading.Thread(target=time.sleep, args=(60,)).start()
+    threading.Thread(target=go_on).start()
+    time.sleep(0.2)
+    os.close(fds[1])
+    os.write(closed[1], b"x")
+    time.sleep(60)
+number = int(os.read(told[0], 20))
+os.read(closed[0], 1)
+fdinfo("/proc/%d/fdinfo" % child, fds[:1])
+fdinfo("/proc/%d/task/%d/fdinfo" % (child, number), fds)
+for fd in fds:
+    os.close(fd)
+run()
+""")
+        self.assertEqual([(n, len(f), m) for n, p, f, m in self.holders(result)],
+                         [("frame", 1, 0), ("other", 1, 0)])
+
+    def test_no_ino(self):
+        """without ino in fdinfo, the file that the link leads to tells it"""
+        result = self.live("""
+fds = files("frame")
+print(os.fstat(fds[0]).st_ino, file=open(top + "/ino", "w"))
+fdinfo("/proc/1/fdinfo", fds, False)
+run()
+""")
+        with open(os.path.join(self.tree.top, "ino"), encoding="ascii") as f:
+            self.assertEqual([(b["ino"], b["size"]) for b in result["buffers"]],
+                             [(int(f.read()), 8192)])
+
+    def test_other_file_system(self):
+        """a map of a file that is called like a buffer, in another tmpfs"""
+        result = self.live("""
+fds = files("frame")
+forged = mmap.mmap(files("forged")[0], 8192)
+real = mmap.mmap(fds[0], 8192)
+fdinfo("/proc/1/fdinfo", fds)
+run()
+""")
+        self.assertEqual([h[0] for h in self.holders(result)], ["frame"])
+        self.assertEqual(len(result["buffers"][0]["holders"][0]["maps"]), 1)
+
+    def test_vanishing(self):
+        """processes that vanish while they are looked at are no error"""
+        result = self.live("""
+fds = files("frame")
+stays = mmap.mmap(fds[0], 8192)
+fdinfo("/proc/1/fdinfo", fds)
+def come_and_go():
+    while True:
+        pid = os.fork()
+        if not pid:
+            time.sleep(0.02)
+            os._exit(0)
+        os.waitpid(pid, 0)
+for _ in range(12):
+    if not os.fork():
+        come_and_go()
+seen = set()
+for _ in range(100):
+    done = subprocess.run([program, "--json", "--no-bufinfo"], capture_output=True)
+    if done.returncode or done.stderr:
+        break
+    seen.add(done.stdout.count(b'"comm"'))
+print(len(seen), file=open(top + "/seen", "w"))
+sys.stdout.buffer.write(done.stdout)
+sys.stderr.buffer.write(done.stderr)
+sys.stdout.flush()
+os._exit(done.returncode)
+""")
+        self.assertIn("frame", [b["name"] for b in result["buffers"]])
+        with open(os.path.join(self.tree.top, "seen"), encoding="ascii") as f:
+            seen = int(f.read())
+        self.remark(f"100 runs saw {seen} different numbers of holders")
+        self.assertGreater(seen, 2)
+
+    def test_other_namespace(self):
+        """a /proc that does not show all processes, with a bufinfo of all buffers"""
+        self.tree.write_bufinfo([(5, 4096, "system", b"<none>", [])])
+        script = """
+sys.stdout.flush()
+sys.exit(subprocess.run([program, "--json", "--bufinfo", top + "/bufinfo"]).returncode)
+"""
+        self.live(script, lacks=[
+            r"processes are hidden \(this /proc shows those of one PID namespace\)"])
+        # Then one that does not even have the program itself.
+        self.live("""
+if not os.fork():
+    check(libc.unshare(0x20000000))
+    if not os.fork():
+        mount("proc", "/proc", "proc")
+        with open(top + "/ready", "w"):
+            pass
+        time.sleep(60)
+    os._exit(0)
+while not os.path.exists(top + "/ready"):
+    time.sleep(0.01)
+run()
+""", lacks=[r"processes are hidden \(this /proc is that of another PID namespace\)"])
+
+    def test_hidden(self):
+        """a /proc that hides the processes of other users"""
+        if os.getuid():
+            self.skipTest("only root can become another user")
+        shutil.copy(PROGRAM, os.path.join(self.tree.top, "lsdmabuf"))
+        self.live("""
+mount("proc", "/proc", "proc", 0, b"hidepid=2")
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+program = top + "/lsdmabuf"
+if os.path.exists("/proc/1"):
+    if not os.fork():
+        sys.exit(0)
+run()
+""", lacks=[r"processes are hidden \(those of others do not show in this /proc\)"])
+
+    def test_not_mounted(self):
+        """nothing mounted on /proc is an error, and not an empty system"""
+        if not shutil.which("unshare"):
+            self.skipTest("unshare is not there")
+        for kind in ("tmpfs", "sysfs"):
+            done = subprocess.run(
+                ["unshare", "-m" if os.getuid() == 0 else "-rm", "sh", "-c",
+                 'mount -t "$2" none /proc || exit 77; exec "$1"', "sh", PROGRAM, kind],
+                capture_output=True, check=False, timeout=60)
+            if done.returncode == 77 or done.stderr.startswith(b"unshare:"):
+                self.skipTest("no mounts of our own here: " + done.stderr.decode().strip())
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (
+                1, b"", b"lsdmabuf: no proc file system is mounted on /proc\n"))
 
 
 class Rights(Case):
@@ -813,11 +1356,10 @@ class Rights(Case):
         # A kernel thread and a zombie have nothing that could be seen.
         for pid, rest in ((400, "S 2 0 0 0 -1 2129984 0"), (500, "Z 1 1 1 0 -1 4194304 0")):
             with open(tree.path(pid, "stat"), "w", encoding="ascii") as f:
-                f.write(f"{pid} (a) S) b) {rest}\n")
+                f.write(f"{pid} (a) S) b) {rest} 0 0 0 0 0 0 0 0 20 0 1 0\n")
         done = self.list_as_user("--json")
-        self.assertEqual((done.returncode, done.stderr), (
-            0, b"lsdmabuf: 2 processes could not be looked at: buffers, holders or "
-            b"devices may be missing\n"))
+        self.check_lacks(done, [r"2 processes could not be looked at completely \(the "
+                                r"first: [36]00: fd cannot be read: Permission denied\)"])
         result = json.loads(done.stdout)
         self.assertEqual(result["unread_processes"], 2)
         self.assertEqual([p["pid"] for p in result["processes"]], [100, 200])
@@ -831,21 +1373,19 @@ class Rights(Case):
                 self.tree.fd(1, 3, 5)
                 os.chmod(self.tree.path(1, part), 0)
                 done = self.list_as_user()
-                self.assertEqual(done.returncode, 0)
-                self.assertIn(b"1 process could not be looked at", done.stderr)
+                self.check_lacks(done, ["1 process could not be looked at completely"])
                 os.chmod(self.tree.path(1, part), 0o755)
                 shutil.rmtree(self.tree.path(1))
 
     def test_running_system(self):
-        """the system as it is: a list, and at most one line of what is missing"""
+        """the system as it is: a list, and what is missing from it"""
         done = run("--json")
-        self.assertEqual(done.returncode, 0)
         result = json.loads(done.stdout)
-        self.assertLessEqual(done.stderr.count(b"\n"), 1)
-        whole = result["bufinfo_read"] and not result["unread_processes"]
-        self.assertEqual(done.stderr == b"", whole)
+        self.assertEqual(done.returncode, 1 if result["incomplete"] else 0)
+        self.assertEqual(done.stderr.decode().splitlines(), [
+            "lsdmabuf: incomplete: " + line for line in result["incomplete"]])
         if not result["bufinfo_read"]:
-            self.assertIn(b"/sys/kernel/debug/dma_buf/bufinfo could not be read (",
+            self.assertIn(b"bufinfo could not be read (/sys/kernel/debug/dma_buf/bufinfo: ",
                           done.stderr)
             self.assertNotIn(b"bufinfo", run("--no-bufinfo").stderr)
 
@@ -857,16 +1397,37 @@ class System(unittest.TestCase):
         """a buffer that bufinfo has only before or after is not one of nobody"""
         if not shutil.which("unshare") or not os.path.isdir("/sys/kernel/debug"):
             self.skipTest("unshare or /sys/kernel/debug is not there")
-        # A pipe with a name: what is read first and what is read next may differ.
+        # What is read first is replaced as soon as it has been read. If that comes too
+        # late, nothing has been tried: the second file has not been read then.
         script = """
-cd "$1"
-mount -t tmpfs tmpfs /sys/kernel/debug || exit 77
-mkdir /sys/kernel/debug/dma_buf
-mkfifo /sys/kernel/debug/dma_buf/bufinfo || exit 77
-(cat before >/sys/kernel/debug/dma_buf/bufinfo
-sleep 0.5
-timeout 20 cat after >/sys/kernel/debug/dma_buf/bufinfo) &
-exec "$2" --json --quiet
+import os, subprocess, sys, time
+os.chdir(sys.argv[1])
+where = "/sys/kernel/debug"
+if subprocess.call(["mount", "-t", "tmpfs", "-o", "strictatime", "tmpfs", where]):
+    sys.exit(77)
+os.mkdir(where + "/dma_buf")
+os.chdir(where + "/dma_buf")
+sleepers = [subprocess.Popen(["sleep", "60"]) for _ in range(100)]
+for _ in range(50):
+    for name in ("before", "after"):
+        with open(sys.argv[1] + "/" + name) as f, open(name, "w") as to:
+            to.write(f.read())
+    os.rename("before", "bufinfo")
+    for name in ("bufinfo", "after"):
+        os.utime(name, ns=(0, 0))
+    done = subprocess.Popen(["nice", sys.argv[2], "--json", "--quiet"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not os.stat("bufinfo").st_atime_ns and done.poll() is None:
+        pass
+    os.rename("after", "bufinfo")
+    out, err = done.communicate()
+    if os.stat("bufinfo").st_atime_ns:
+        break
+for sleeper in sleepers:
+    sleeper.kill()
+sys.stdout.buffer.write(out)
+sys.stderr.buffer.write(err)
+sys.exit(78 if not os.stat("bufinfo").st_atime_ns else 0)
 """
         tree = Tree()
         self.addCleanup(tree.remove)
@@ -875,11 +1436,12 @@ exec "$2" --json --quiet
                                 for ino in inos])
             os.rename(tree.bufinfo, os.path.join(tree.top, name))
         done = subprocess.run(
-            ["unshare", "-m" if os.getuid() == 0 else "-rm", "sh", "-c", script, "sh",
+            ["unshare", "-m" if os.getuid() == 0 else "-rm", sys.executable, "-c", script,
              tree.top, PROGRAM], capture_output=True, check=False, timeout=60)
         if done.returncode == 77 or done.stderr.startswith(b"unshare:"):
             self.skipTest("no mounts of our own here: " + done.stderr.decode().strip())
-        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual((done.returncode, done.stderr), (0, b""),
+                         "bufinfo is not read a second time")
         result = json.loads(done.stdout)
         self.assertTrue(result["bufinfo_read"])
         self.assertEqual([b["ino"] for b in result["buffers"]
@@ -889,8 +1451,14 @@ exec "$2" --json --quiet
 class Scale(Case):
     """Many buffers"""
 
+    @staticmethod
+    def processor_time():
+        """What children have taken: what else the machine does makes no difference."""
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     def test_time(self):
-        """10000 buffers of 500 processes in less than a second"""
+        """10000 buffers of 500 processes in less than a second of the processor"""
         tree = self.tree
         for p in range(500):
             pid = tree.process(1000 + p)
@@ -906,13 +1474,13 @@ class Scale(Case):
                          f"00000000 08:02 {i + 1}  /usr/lib/x".encode())
             tree.map(pid, p * 20 + 1)
         tree.write_bufinfo([(ino, 4096, "test", b"x", [b"dev"])
-                            for ino in range(1, 10001)])
+                            for ino in [*range(1, 10001), 20000]])
         for args in ([], ["--tree"], ["--json"], ["--dot"], ["--sort", "name"]):
             times = []
             for _ in range(3):
-                start = time.monotonic()
+                start = self.processor_time()
                 text = self.list(*args, bufinfo=True)
-                times.append(time.monotonic() - start)
+                times.append(self.processor_time() - start)
             what = " ".join(args) or "the table"
             self.remark(f"{what}: {min(times):.3f} s, {text.count(10)} lines")
             self.assertLess(min(times), 1)

@@ -183,6 +183,14 @@ void put_size(struct text *out, __u64 size, const struct style *style)
 	text_printf(out, unit ? "%.1f%c" : "%.0f%c", value, units[unit]);
 }
 
+/* A sum of which only a part may be known, or of which 64 bits hold a part */
+void put_sum(struct text *out, __u64 size, bool exact, const struct style *style)
+{
+	put_size(out, size, style);
+	if (!exact)
+		text_puts(out, "+");
+}
+
 /* Descriptors as "3,5-7". Of more than limit groups, the rest is counted. */
 void put_fds(struct text *out, const struct holder *holder, size_t limit)
 {

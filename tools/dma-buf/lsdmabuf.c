@@ -196,19 +196,17 @@ static void close_out(void)
 		die(EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
-/* What the list lacks, as words, or nothing if it is whole */
-static void put_missing(struct text *out, const struct snapshot *snap)
+/* What the list lacks: a line for each kind, or nothing if it is complete */
+static void put_missing(struct text *out, const struct snapshot *snap, const char *prefix)
 {
-	if (snap->unread)
-		text_printf(out, "%zu process%s could not be looked at", snap->unread,
-			    snap->unread == 1 ? "" : "es");
-	if (snap->unread && snap->bufinfo_error)
-		text_puts(out, ", and ");
-	if (snap->bufinfo_error)
-		text_printf(out, "%s could not be read (%s)", BUFINFO_PATH,
-			    strerror(snap->bufinfo_error));
-	if (out->used)
-		text_puts(out, ": buffers, holders or devices may be missing");
+	for (int i = 0; i < LACKS; i++) {
+		if (!snap->lacks[i])
+			continue;
+		text_puts(out, prefix);
+		text_puts(out, "incomplete: ");
+		put_lack(out, snap, i);
+		text_puts(out, "\n");
+	}
 }
 
 static void print_list(struct text *out, const struct snapshot *snap)
@@ -236,16 +234,17 @@ static void warn_of_missing(const struct snapshot *snap)
 	struct text missing = { 0 };
 
 	text_puts(&missing, "");
-	put_missing(&missing, snap);
+	put_missing(&missing, snap, PROGRAM ": ");
 	if (missing.used && (!before.used || strcmp(before.data, missing.data)))
-		fprintf(stderr, "%s: %s\n", PROGRAM, missing.data);
+		fputs(missing.data, stderr);
 	text_free(&before);
 	before = missing;
 }
 
-static void list_once(void)
+static bool list_once(void)
 {
 	struct snapshot snap;
+	bool complete;
 	struct text out = { 0 };
 
 	snapshot_take(&snap, &options.sources);
@@ -254,8 +253,10 @@ static void list_once(void)
 	write_out(out.data, out.used);
 	if (!options.quiet)
 		warn_of_missing(&snap);
+	complete = snapshot_is_complete(&snap);
 	text_free(&out);
 	snapshot_free(&snap);
+	return complete;
 }
 
 static void put_time(struct text *out)
@@ -306,14 +307,8 @@ static void draw(void)
 	/* What sums up comes first here: the end is what is cut off. */
 	put_time(&list);
 	print_total(&list, &snap, &style);
-	if (!options.quiet && (snap.unread || snap.bufinfo_error)) {
-		struct text missing = { 0 };
-
-		put_missing(&missing, &snap);
-		text_add(&list, missing.data, missing.used);
-		text_puts(&list, "\n");
-		text_free(&missing);
-	}
+	if (!options.quiet)
+		put_missing(&list, &snap, "");
 	text_puts(&list, "\n");
 	if (options.format == FORMAT_TREE)
 		style.totals = false;
@@ -433,7 +428,7 @@ static const char help[] =
 "  -r, --reverse         the other way round\n"
 "  -b, --bytes           sizes in bytes\n"
 "  -n, --no-totals       the list alone\n"
-"  -q, --quiet           do not say on stderr what could not be looked at\n"
+"  -q, --quiet           do not say on stderr what may be missing\n"
 "  -w, --watch [SECONDS] again and again, every 2 seconds if nothing is said;\n"
 "                        q ends it\n"
 "\n"
@@ -445,9 +440,10 @@ static const char help[] =
 "  -h, --help            print this\n"
 "  -V, --version         print the version\n"
 "\n"
-"Exit status: 0 if all went well, also if processes could not be looked at; 1 if\n"
-"/proc or a file that was named cannot be read, or the list not be written; 2 if\n"
-"the command line is wrong; 3 if memory runs out.\n";
+"Exit status: 0 if the list is complete; 1 if anything may be missing from it,\n"
+"which is said on stderr and in JSON, if /proc or a file that was named cannot be\n"
+"read, or if the output cannot be written; 2 if the command line is wrong; 3 if\n"
+"memory runs out.\n";
 
 /* Saying the same twice is no mistake: aliases do that. */
 static void set_format(enum format format)
@@ -577,6 +573,8 @@ static void parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	bool complete;
+
 	/*
 	 * Without the user's locale, names are shown as in the C locale. Numbers are
 	 * read and printed as in that one in any case.
@@ -585,11 +583,11 @@ int main(int argc, char **argv)
 		options.style.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 
 	parse_options(argc, argv);
-	if (options.watch)
+	if (options.watch) {
 		watch();
-	else
-		list_once();
-	if (!options.watch)
-		close_out();
-	return EXIT_OK;
+		return EXIT_OK;
+	}
+	complete = list_once();
+	close_out();
+	return complete ? EXIT_OK : EXIT_FAILED;
 }

@@ -33,7 +33,7 @@
 
 enum exit_status {
 	EXIT_OK,
-	EXIT_FAILED,	/* /proc or bufinfo cannot be read, or output not written */
+	EXIT_FAILED,	/* the list is not complete, or could not be written */
 	EXIT_USAGE,
 	EXIT_NO_MEMORY,
 };
@@ -110,11 +110,12 @@ struct buffer {
 
 struct process {
 	int pid;
-	const char *comm;
+	const char *comm;		/* NULL if not known */
 	struct holder *holders;		/* one for each of its buffers */
 	size_t holder_count;
 	__u64 size;			/* of all its buffers, each counted once */
 	__u64 share;			/* the same, divided among those who hold it */
+	bool size_exact;		/* if not: both are at least that */
 };
 
 /* One descriptor or one map of a buffer */
@@ -140,6 +141,20 @@ struct exporter {
 	const char *name;		/* NULL: those of which it is not known */
 	size_t buffer_count;
 	__u64 size;
+	bool size_exact;
+};
+
+/* What a list may lack. Each kind is counted, and its first case told. */
+enum lack {
+	LACK_BUFINFO,			/* it cannot be read */
+	LACK_BUFINFO_LINES,		/* it is damaged */
+	LACK_PROCESS,			/* something of it cannot be read */
+	LACK_HIDDEN,			/* processes that /proc does not show */
+	LACK_AGREEMENT,			/* two sources contradict each other */
+	LACK_HELD,			/* buffers of processes that bufinfo has not */
+	LACK_SIZE,			/* of a buffer */
+	LACK_SUM,			/* it takes more than 64 bits */
+	LACKS,
 };
 
 struct snapshot {
@@ -164,10 +179,11 @@ struct snapshot {
 	__u64 size;			/* of all buffers */
 	__u64 unheld_size;		/* of those that no process holds */
 	size_t unheld_count;
+	bool size_exact, unheld_exact;
 
-	size_t unread;			/* processes that could not be looked at */
+	size_t lacks[LACKS];
+	const char *first_lack[LACKS];
 	bool bufinfo_read;
-	int bufinfo_error;		/* errno, 0 if it was read or not wanted */
 };
 
 enum sort_key {
@@ -191,6 +207,17 @@ struct process *snapshot_process(struct snapshot *snap, int pid, const char *com
 struct use *snapshot_use(struct snapshot *snap, struct buffer *buffer,
 			 struct process *process);
 void snapshot_drop(struct snapshot *snap, bool (*drop)(const struct buffer *buffer));
+/* Note that the list is not complete; the format and what follows say where. */
+__printf(3, 4)
+void snapshot_lacks(struct snapshot *snap, enum lack lack, const char *format, ...);
+bool snapshot_is_complete(const struct snapshot *snap);
+/* Can a buffer without a holder have one that was not seen? */
+bool snapshot_lacks_holders(const struct snapshot *snap);
+/* These are the same whoever says them of a buffer: source says who it was. */
+void snapshot_set_size(struct snapshot *snap, struct buffer *buffer, __u64 size,
+		       const char *source);
+void snapshot_set_exporter(struct snapshot *snap, struct buffer *buffer,
+			   const char *exporter, const char *source);
 void snapshot_finish(struct snapshot *snap, enum sort_key key, bool reverse);
 void snapshot_free(struct snapshot *snap);
 
@@ -210,6 +237,7 @@ struct fdinfo {
 	bool has_ino, has_size, has_name;
 	__u64 ino, size;
 	const char *exporter;		/* NULL: this is no dma-buf */
+	const char *damage;		/* NULL: it is as the kernel writes them */
 	char *name;			/* as it stands there */
 	long long counters[COUNTERS];
 	char **attached;
@@ -230,8 +258,18 @@ bool unescape(char *s);
 void unescape_newlines(char *s);
 bool strip_deleted(char *s);
 void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info);
-bool parse_map(char *line, struct map *map);
-void parse_bufinfo(char *text, struct snapshot *snap);
+/* Is this a line of maps, and is it one of a buffer? */
+enum map_kind {
+	MAP_DAMAGED,
+	MAP_OTHER,
+	MAP_BUFFER,
+};
+
+enum map_kind parse_map(char *line, struct map *map);
+/* Returns false, with nothing done, if this is no bufinfo. */
+bool parse_bufinfo(struct text *text, struct snapshot *snap);
+/* Lines with a NUL byte would seem to end there. Returns false if there are none. */
+bool spoil_lines_with_nul(struct text *text);
 void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 		 size_t count, bool with_driver);
 
@@ -242,6 +280,7 @@ struct style {
 	bool utf8;			/* the terminal understands it */
 };
 
+void put_lack(struct text *out, const struct snapshot *snap, enum lack lack);
 void print_table(struct text *out, const struct snapshot *snap, const struct style *style);
 void print_tree(struct text *out, const struct snapshot *snap, const struct style *style);
 void print_total(struct text *out, const struct snapshot *snap, const struct style *style);
@@ -254,6 +293,7 @@ bool is_deceptive(unsigned int c);
 size_t escape_visible(struct text *out, const char *s, bool utf8);
 size_t visible_bytes(const char *s, size_t n, size_t columns, bool utf8);
 void put_size(struct text *out, __u64 size, const struct style *style);
+void put_sum(struct text *out, __u64 size, bool exact, const struct style *style);
 void put_fds(struct text *out, const struct holder *holder, size_t limit);
 
 #endif
