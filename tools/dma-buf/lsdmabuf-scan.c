@@ -31,6 +31,8 @@
 
 /* Of /proc/PID/stat: a thread of the kernel, which has neither files nor maps */
 #define PF_KTHREAD	0x00200000
+/* Likewise, and the thread is about to end */
+#define PF_EXITING	0x00000004
 
 /* The inode number of the first PID namespace, the same in all kernels since 3.8 */
 #define FIRST_PID_NAMESPACE	0xeffffffcULL
@@ -623,31 +625,44 @@ static void look_at_threads(struct scan *scan, struct visit *visit)
 	visit->dir = visit->process_dir;
 }
 
+/* What a process may be of which neither descriptors nor maps are to be seen */
+enum remains {
+	REMAINS_ANY,			/* it may have some */
+	REMAINS_THREADS,		/* the main thread has ended, and others have them */
+	REMAINS_NOTHING,
+};
+
 /*
  * A thread of the kernel, or what is left of a process that has ended, has
  * nothing to look at: not to be allowed to is no loss. /proc/PID/stat is for
  * everybody: "PID (COMM) STATE", five numbers before the flags, and ten before the
  * number of threads, of which one that has ended counts until it is waited for.
  */
-static bool has_nothing(struct scan *scan, const struct visit *visit)
+static enum remains what_remains(struct scan *scan, const struct visit *visit)
 {
 	unsigned int flags;
 	char state, *p;
 	long threads;
 
 	if (read_all(visit->process_dir, "stat", O_NOFOLLOW, LIMIT_SMALL, &scan->text))
-		return scan->live && errno == ESRCH;
+		return scan->live && (errno == ESRCH || errno == ENOENT) ?
+		       REMAINS_NOTHING : REMAINS_ANY;
 	p = strrchr(scan->text.data, ')');
 	if (!p || sscanf(p + 1,
 			 " %c %*d %*d %*d %*d %*d %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
 			 &state, &flags, &threads) != 3)
-		return false;
-	return (flags & PF_KTHREAD) || ((state == 'Z' || state == 'X') && threads <= 1);
+		return REMAINS_ANY;
+	if (flags & PF_KTHREAD)
+		return REMAINS_NOTHING;
+	if (!(flags & PF_EXITING) && state != 'Z' && state != 'X')
+		return REMAINS_ANY;
+	return threads > 1 ? REMAINS_THREADS : REMAINS_NOTHING;
 }
 
 static void look_at_process(struct scan *scan, const char *name, int pid)
 {
 	struct visit visit = { .pid = pid, .tid = pid };
+	enum remains remains = REMAINS_ANY;
 
 	visit.dir = openat(scan->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	visit.process_dir = visit.dir;
@@ -656,17 +671,22 @@ static void look_at_process(struct scan *scan, const char *name, int pid)
 	} else {
 		has_seen_table(scan, &visit, pid);
 		look_at_fds(scan, &visit);
+		if (visit.denied)
+			remains = what_remains(scan, &visit);
+		/* What a main thread had that has ended belongs to root. */
+		if (remains == REMAINS_THREADS)
+			visit.unread = false;
 		/* Who may not see the descriptors may not see the maps either. */
-		if (!visit.gone && !visit.denied) {
+		if (!visit.gone && !visit.denied)
 			look_at_maps(scan, &visit);
+		if (!visit.gone && (!visit.denied || remains == REMAINS_THREADS))
 			look_at_threads(scan, &visit);
-		}
 		/* Only what has ended has no maps at all. */
-		if (!scan->live && !visit.has_maps && !visit.denied &&
-		    (visit.has_fds || !has_nothing(scan, &visit)))
+		if (!scan->live && !visit.has_maps && !visit.unread &&
+		    (visit.has_fds || what_remains(scan, &visit) != REMAINS_NOTHING))
 			note_lost(&visit, "maps", "is empty");
 	}
-	if (visit.unread && !(visit.denied && has_nothing(scan, &visit)))
+	if (visit.unread && remains != REMAINS_NOTHING)
 		snapshot_lacks(scan->snap, LACK_PROCESS, "%d: %s", pid, visit.reason);
 	close_fd(visit.dir);
 	free(visit.tables);
