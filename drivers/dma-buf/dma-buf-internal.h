@@ -219,7 +219,7 @@ void dma_buf_destroy(struct dma_buf_object *obj);
 
 /* dma-buf-attach.c */
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
-/* What is done with each attachment; false: no more */
+/* Called for each attachment until it returns false */
 typedef bool (*dma_buf_visit_fn)(struct dma_buf_attachment *attach, void *data);
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data);

@@ -63,6 +63,7 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 static void dma_buf_keep(struct dma_buf_object *obj)
 {
 	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
+	/* Fully ordered: the pointer is visible before the raised count. */
 	ihold(&obj->inode);
 }
 
