@@ -150,14 +150,26 @@ static struct tdev_rule tdev_rule_next(struct tdev_exporter *exporter,
 	return now;
 }
 
+/*
+ * Never shorter than the rule says, by the clock that a test measures with:
+ * msleep() counts jiffies, and is early when these lag behind the clock at its
+ * start, as they do on a virtual machine whose host is busy.
+ */
 static int tdev_rule_delay(const struct tdev_rule *rule, bool interruptible)
 {
+	ktime_t end = ktime_add_ms(ktime_get(), rule->delay_ms);
+	s64 left;
+
 	if (!rule->delay_ms || rule->flags & DMA_BUF_TEST_ASYNC)
 		return 0;
-	if (!interruptible)
-		msleep(rule->delay_ms);
-	else if (msleep_interruptible(rule->delay_ms))
-		return -ERESTARTSYS;
+	while ((left = ktime_us_delta(end, ktime_get())) > 0) {
+		unsigned int ms = DIV_ROUND_UP_ULL(left, USEC_PER_MSEC);
+
+		if (!interruptible)
+			msleep(ms);
+		else if (msleep_interruptible(ms))
+			return -ERESTARTSYS;
+	}
 	return 0;
 }
 
