@@ -124,10 +124,10 @@ static void test_release_forgotten_file(struct kunit *test)
 }
 
 /*
- * The same, but the detach comes when the last reference has been dropped and the
- * release is yet to run. There: the reference count is taken up from 0.
+ * Detach with a mapping left, after the last reference has been dropped. Returns
+ * whether the release was still to run when the detach was over.
  */
-static void test_detach_while_dying(struct kunit *test)
+static bool test_detach_dying(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
 	struct dma_buf *dmabuf = mock_export(mock);
@@ -136,16 +136,18 @@ static void test_detach_while_dying(struct kunit *test)
 	struct file *gone = dmabuf->file;
 	struct sg_table *sgt;
 	struct inode *inode;
+	bool pending;
 	long count;
 
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	path_get(&path);
 
-	/* A worker runs the release, in a jiffy or more. */
 	expect_warning("released while in use, kept for good|detaches with 1 live mappings");
+	/* A worker runs the release, a jiffy later at the earliest. */
 	dma_buf_put(dmabuf);
 	dma_buf_detach(dmabuf, attach);
+	pending = READ_ONCE(dmabuf->file) == gone;
 	inode = test_wait_kept(test, mock, &path);
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
 
@@ -158,6 +160,23 @@ static void test_detach_while_dying(struct kunit *test)
 	dma_buf_put(dmabuf);
 	iput(inode);
 	module_put(THIS_MODULE);
+	return pending;
+}
+
+/*
+ * The same, but the detach comes when the last reference has been dropped and the
+ * release is yet to run. There: the reference count is taken up from 0. The release
+ * may be faster than the detach, which says its warning first: that is slow the first
+ * time, when it comes with a backtrace.
+ */
+static void test_detach_while_dying(struct kunit *test)
+{
+	int tries;
+
+	for (tries = 0; tries < 50; tries++)
+		if (test_detach_dying(test))
+			return;
+	kunit_skip(test, "each release was faster than the detach");
 }
 
 /* There: the exporter's hook gets a table that is none, and a NULL pointer. */

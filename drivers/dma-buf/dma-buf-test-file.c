@@ -8,6 +8,7 @@
 #include <kunit/device.h>
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
 #include <linux/completion.h>
@@ -324,6 +325,40 @@ static int test_fdinfo_reader(void *data)
 	kthread_complete_and_exit(&read->done, 0);
 }
 
+static struct test_fdinfo_read *test_fdinfo_read_alloc(struct kunit *test)
+{
+	struct test_fdinfo_read *read = kunit_kzalloc(test, sizeof(*read), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, read);
+	read->m.size = 64 * 1024;
+	read->m.buf = kunit_kzalloc(test, read->m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, read->m.buf);
+	return read;
+}
+
+/* Starts to read, and to expect @count attachments of @dev each time */
+static void test_fdinfo_read_start(struct kunit *test, struct test_fdinfo_read *read,
+				   struct dma_buf *dmabuf, struct device *dev,
+				   unsigned int count)
+{
+	struct task_struct *task;
+
+	snprintf(read->line, sizeof(read->line), "\nattached:\t%s %s\n",
+		 dev_driver_string(dev), dev_name(dev));
+	read->expected = count;
+	read->dmabuf = dmabuf;
+	init_completion(&read->done);
+	task = kthread_run(test_fdinfo_reader, read, "dma-buf-fdinfo");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+}
+
+static void test_fdinfo_read_stop(struct kunit *test, struct test_fdinfo_read *read)
+{
+	WRITE_ONCE(read->stop, true);
+	wait_for_completion(&read->done);
+	KUNIT_EXPECT_EQ(test, read->wrong, 0U);
+}
+
 /*
  * With many attachments the lock is released on the way, and others come and go
  * meanwhile. What is attached all the time is shown once.
@@ -335,16 +370,10 @@ static void test_fdinfo_many_users(struct kunit *test)
 	struct dma_buf_attachment **stay, **pass;
 	struct device *dev = test_device(test), *other = test_device(test);
 	struct dma_buf *dmabuf = mock_export(mock);
-	struct test_fdinfo_read *read;
-	struct task_struct *task;
+	struct test_fdinfo_read *read = test_fdinfo_read_alloc(test);
 	char expected[64];
 	int i, rounds;
 
-	read = kunit_kzalloc(test, sizeof(*read), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, read);
-	read->m.size = 64 * 1024;
-	read->m.buf = kunit_kzalloc(test, read->m.size, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, read->m.buf);
 	stay = kunit_kcalloc(test, STAY, sizeof(*stay), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, stay);
 	pass = kunit_kcalloc(test, PASS, sizeof(*pass), GFP_KERNEL);
@@ -361,13 +390,7 @@ static void test_fdinfo_many_users(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, test_count_lines(test_fdinfo_sized(test, dmabuf, 64 * 1024),
 						   expected));
 
-	snprintf(read->line, sizeof(read->line), "\nattached:\t%s %s\n",
-		 dev_driver_string(dev), dev_name(dev));
-	read->expected = STAY;
-	read->dmabuf = dmabuf;
-	init_completion(&read->done);
-	task = kthread_run(test_fdinfo_reader, read, "dma-buf-fdinfo");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	test_fdinfo_read_start(test, read, dmabuf, dev, STAY);
 	for (rounds = 0; rounds < 20 * PASS; rounds++) {
 		i = rounds % PASS;
 		dma_buf_detach(dmabuf, pass[i]);
@@ -376,10 +399,8 @@ static void test_fdinfo_many_users(struct kunit *test)
 			break;
 		cond_resched();
 	}
-	WRITE_ONCE(read->stop, true);
-	wait_for_completion(&read->done);
+	test_fdinfo_read_stop(test, read);
 	KUNIT_ASSERT_EQ(test, rounds, 20 * PASS);
-	KUNIT_EXPECT_EQ(test, read->wrong, 0U);
 
 	/* What finds no room ends there. It is shown again, with more. */
 	read->m.size = 512;
@@ -389,6 +410,45 @@ static void test_fdinfo_many_users(struct kunit *test)
 
 	for (i = 0; i < PASS; i++)
 		dma_buf_detach(dmabuf, pass[i]);
+	for (i = 0; i < STAY; i++)
+		dma_buf_detach(dmabuf, stay[i]);
+	mock_put(mock, dmabuf);
+}
+
+/*
+ * A walk over the attachments pauses after 32 of them. With 32 that stay and one more
+ * it pauses before that one, which is detached at a moment when the reader holds the
+ * lock, or soon will: so the detach often gets it at the pause. The memory is not
+ * used again at once, so that a walk that goes on through it does not go unseen.
+ */
+static void test_fdinfo_detach_at_pause(struct kunit *test)
+{
+	enum { STAY = 32, ROUNDS = 1000 };
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct device *dev = test_device(test), *other = test_device(test);
+	struct dma_buf_attachment *stay[STAY], *last = NULL;
+	struct test_fdinfo_read *read = test_fdinfo_read_alloc(test);
+	struct dma_buf *dmabuf = mock_export(mock);
+	int i, rounds;
+
+	for (i = 0; i < STAY; i++) {
+		stay[i] = dma_buf_attach(dmabuf, dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stay[i]);
+	}
+	test_fdinfo_read_start(test, read, dmabuf, dev, STAY);
+	for (rounds = 0; rounds < ROUNDS; rounds++) {
+		last = dma_buf_attach(dmabuf, other);
+		if (IS_ERR(last))
+			break;
+		/* Anywhere in the reader's next look, which takes about so long */
+		udelay(rounds * 7 % 400);
+		dma_buf_detach(dmabuf, last);
+		udelay(100);
+		cond_resched();
+	}
+	test_fdinfo_read_stop(test, read);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, last);
+
 	for (i = 0; i < STAY; i++)
 		dma_buf_detach(dmabuf, stay[i]);
 	mock_put(mock, dmabuf);
@@ -1335,6 +1395,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_fdinfo_keys),
 	KUNIT_CASE(test_fdinfo_users),
 	KUNIT_CASE(test_fdinfo_many_users),
+	KUNIT_CASE(test_fdinfo_detach_at_pause),
 	KUNIT_CASE(test_fdinfo_escapes),
 	KUNIT_CASE_PARAM(test_seek, seek_gen_params),
 	KUNIT_CASE_PARAM(test_sync_file_export, fence_file_gen_params),
