@@ -33,7 +33,7 @@
 #include <sys/ioctl.h>
 #include <linux/dma-heap.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-bench.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-bench.h"
 #include "util.h"
 
 #define MAX_THREADS	4

@@ -28,7 +28,7 @@
 #include <sys/syscall.h>
 #include <linux/dma-heap.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-bench.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-bench.h"
 #include "util.h"
 
 /* The first ones fill caches of the allocator and are not looked at. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The mock device: an exporter and importers whose every move a test can see
- * and choose. See drivers/dma-buf/dma-buf-test-device.h for what it does.
+ * and choose. See drivers/dma-buf/testdev/dma-buf-testdev.h for what it does.
  *
  * Functions return a descriptor, a number, or 0; on failure a negative errno.
  */
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 #include "util.h"
 
 /* enum dma_data_direction, as the hooks see it */

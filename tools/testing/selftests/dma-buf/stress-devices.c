@@ -24,7 +24,7 @@
 #include <sys/mman.h>
 #include <drm/drm.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 #include "../kselftest.h"
 #include "util.h"
 #include "stress.h"

@@ -23,7 +23,7 @@
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 #include "util.h"
 
 static int result(int ret)
@@ -347,7 +347,7 @@ const char *exporter_exp_name(enum exporter exporter)
 		[UDMABUF] = "udmabuf",
 		[VGEM] = "drm",
 		[VIVID] = "videobuf2_vmalloc",
-		[MOCK] = "dma_buf_tdev",
+		[MOCK] = "dma_buf_testdev",
 	};
 
 	return names[exporter];

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-mock.h"
+#include "mock.h"
 
 /* Exporter */
 

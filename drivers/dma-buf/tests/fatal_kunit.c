@@ -14,8 +14,8 @@
 #include <linux/path.h>
 #include <linux/slab.h>
 
-#include "dma-buf-internal.h"
-#include "dma-buf-test.h"
+#include "../dma-buf-internal.h"
+#include "util.h"
 
 /*
  * Drop the last reference to a buffer that somebody still uses. It is kept, and

@@ -18,7 +18,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/dma-buf.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 #if IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS) && \
 	defined(CONFIG_MODULE_UNLOAD)

@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 #define TDEV_RW_MAX	0x100000
 

@@ -23,7 +23,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/dma-buf.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* No map is ever there. */
 #define TEST_BAD_ADDRESS	((void __user *)(TASK_SIZE - PAGE_SIZE))

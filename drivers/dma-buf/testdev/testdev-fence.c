@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 /**
  * struct tdev_fence - a fence on a timeline of its own

@@ -4,8 +4,8 @@
  * behave as they please, and import any.
  *
  * This file has the sessions, the numbers they give and the table of ioctls; what
- * they do is in dma-buf-test-exporter.c, -importer.c and -fence.c. What a test can
- * ask for is said in dma-buf-test-device.h.
+ * they do is in testdev-exporter.c, -importer.c and -fence.c. What a test can
+ * ask for is said in dma-buf-testdev.h.
  *
  * Nothing is published before the whole call has succeeded: an ioctl only prepares
  * an object or a file, and dispatch gives them a number or a descriptor once the
@@ -22,7 +22,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 static struct platform_device *tdev_pdev;
 

@@ -8,7 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/slab.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 static void test_poll_idle(struct kunit *test)
 {

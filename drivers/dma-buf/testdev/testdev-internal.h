@@ -23,7 +23,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
-#include "dma-buf-test-device.h"
+#include "dma-buf-testdev.h"
 
 struct tdev_object;
 struct vm_area_struct;

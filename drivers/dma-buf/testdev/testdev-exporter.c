@@ -29,7 +29,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 /*
  * Caches are begin's and end's business here. Besides, DMA debugging complains of

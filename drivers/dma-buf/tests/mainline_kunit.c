@@ -14,7 +14,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 static const struct dma_buf_attach_ops test_deaf = {
 	.allow_peer2peer = false,

@@ -16,7 +16,7 @@
 #include <linux/path.h>
 #include <linux/slab.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* Export */
 

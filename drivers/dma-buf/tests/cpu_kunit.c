@@ -6,7 +6,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* CPU access */
 
