@@ -29,7 +29,7 @@
 #include <drm/drm.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define KMEMLEAK	DEBUGFS "/kmemleak"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define RACERS		4
 #define ROUNDS		200

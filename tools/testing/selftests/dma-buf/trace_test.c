@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
 #define TEXT_MAX	(256 * 1024)

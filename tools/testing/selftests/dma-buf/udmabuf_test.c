@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define DMA_API		"/sys/kernel/debug/dma-api/"
 #define BOUNCES		"/sys/kernel/debug/swiotlb/io_tlb_used"

@@ -19,7 +19,7 @@
 #include <bpf/bpf.h>
 
 #include "../fixture.h"
-#include "../mock.h"
+#include "../testdev.h"
 #include "dmabuf_iter.h"
 #include "dmabuf_iter.skel.h"
 

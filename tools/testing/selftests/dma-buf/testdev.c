@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mock.h"
+#include "testdev.h"
 
 int mock_create(int mock, __u32 kind, __u64 length, __u32 *id)
 {

@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define DYNAMIC		DMA_BUF_TEST_IMPORTER_DYNAMIC
 

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 /* Whatever the argument of an ioctl, it begins with its size and may end here */
 #define ARG_MAX_SIZE	256

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define START(dir)	(DMA_BUF_SYNC_START | DMA_BUF_SYNC_##dir)
 #define END(dir)	(DMA_BUF_SYNC_END | DMA_BUF_SYNC_##dir)
