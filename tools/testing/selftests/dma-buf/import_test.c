@@ -38,8 +38,8 @@ FIXTURE_VARIANT_ADD(import, vivid) {
 	.exporter = VIVID,
 };
 
-FIXTURE_VARIANT_ADD(import, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(import, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(import)

@@ -457,8 +457,8 @@ FIXTURE_VARIANT_ADD(offset, udmabuf) {
 	.exporter = UDMABUF,
 };
 
-FIXTURE_VARIANT_ADD(offset, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(offset, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(offset)
@@ -549,8 +549,8 @@ FIXTURE_VARIANT_ADD(writeonly, system_heap) {
 	.exporter = SYSTEM_HEAP,
 };
 
-FIXTURE_VARIANT_ADD(writeonly, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(writeonly, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(writeonly)

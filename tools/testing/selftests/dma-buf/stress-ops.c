@@ -68,7 +68,7 @@ void probe(void)
 	if (!access("/dev/udmabuf", R_OK | W_OK))
 		have |= HAVE_UDMABUF;
 	if (!access("/dev/dma_buf_test", R_OK | W_OK))
-		have |= HAVE_MOCK;
+		have |= HAVE_TESTDEV;
 	if (bufinfo_readable())
 		have |= HAVE_BUFINFO;
 	if (!access("/sys/kernel/debug/dma-api", F_OK))
@@ -178,7 +178,7 @@ int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size)
 	case HAVE_VGEM:
 		return vgem_buffer(w, flags, size);
 	default:
-		return mock_buffer(&w->mock, random, plain, size);
+		return testdev_buffer(&w->testdev, random, plain, size);
 	}
 }
 
@@ -355,7 +355,7 @@ static int target(struct worker *w, const struct draw *d)
 }
 
 /*
- * EBADF and what the mock device was told to say, if the target is the pool's.
+ * EBADF and what the test device was told to say, if the target is the pool's.
  * 0 is where allow() takes a list to end: these stand last in it.
  */
 static int gone(struct worker *w, const struct draw *d)
@@ -365,7 +365,7 @@ static int gone(struct worker *w, const struct draw *d)
 
 static int told(struct worker *w, const struct draw *d)
 {
-	return own_target(w, d) ? 0 : MOCK_ERROR;
+	return own_target(w, d) ? 0 : TESTDEV_ERROR;
 }
 
 /*
@@ -1286,9 +1286,9 @@ static int op_sync_file(struct worker *w, const struct draw *d)
 			fail(w, "a buffer answers to SYNC_IOC_FILE_INFO: %d", ret);
 		return ret;
 	default:
-		/* The status may be the error of a fence of the mock device */
+		/* The status may be the error of a fence of the test device */
 		ret = fence_status(SYNC(d->other), &fences);
-		return ALLOW(w, "SYNC_IOC_FILE_INFO", ret, EBADF, MOCK_ERROR, ECANCELED);
+		return ALLOW(w, "SYNC_IOC_FILE_INFO", ret, EBADF, TESTDEV_ERROR, ECANCELED);
 	}
 }
 
@@ -1340,23 +1340,23 @@ const struct op ops[] = {
 	{ "prime-import", 40, op_prime_import, have_drm },
 	{ "prime-export", 30, op_prime_export, have_drm },
 	{ "gem-close", 40, op_gem_close, have_drm },
-	{ "mock-session", 1, op_mock_session, have_mock },
-	{ "mock-attach", 40, op_mock_attach, have_mock },
-	{ "mock-map", 40, op_mock_map, have_mock },
-	{ "mock-unmap", 30, op_mock_unmap, have_mock },
-	{ "mock-pin", 20, op_mock_pin, have_mock },
-	{ "mock-unpin", 20, op_mock_unpin, have_mock },
-	{ "mock-rw", 40, op_mock_rw, have_mock },
-	{ "mock-vmap", 20, op_mock_vmap, have_mock },
-	{ "mock-free", 30, op_mock_free, have_mock },
-	{ "mock-migrate", 20, op_mock_migrate, have_mock },
-	{ "mock-set-op", 10, op_mock_set_op, have_mock },
-	{ "mock-hold", 2, op_mock_hold, have_mock },
-	{ "mock-fence", 15, op_mock_fence, have_mock },
-	{ "mock-signal", 20, op_mock_signal, have_mock },
-	{ "mock-mmap", 4, op_mock_mmap, have_mock },
-	{ "mock-info", 20, op_mock_info, have_mock },
-	{ "mock-bad", 40, op_mock_bad, have_mock },
+	{ "testdev-session", 1, op_testdev_session, have_testdev },
+	{ "testdev-attach", 40, op_testdev_attach, have_testdev },
+	{ "testdev-map", 40, op_testdev_map, have_testdev },
+	{ "testdev-unmap", 30, op_testdev_unmap, have_testdev },
+	{ "testdev-pin", 20, op_testdev_pin, have_testdev },
+	{ "testdev-unpin", 20, op_testdev_unpin, have_testdev },
+	{ "testdev-rw", 40, op_testdev_rw, have_testdev },
+	{ "testdev-vmap", 20, op_testdev_vmap, have_testdev },
+	{ "testdev-free", 30, op_testdev_free, have_testdev },
+	{ "testdev-migrate", 20, op_testdev_migrate, have_testdev },
+	{ "testdev-set-op", 10, op_testdev_set_op, have_testdev },
+	{ "testdev-hold", 2, op_testdev_hold, have_testdev },
+	{ "testdev-fence", 15, op_testdev_fence, have_testdev },
+	{ "testdev-signal", 20, op_testdev_signal, have_testdev },
+	{ "testdev-mmap", 4, op_testdev_mmap, have_testdev },
+	{ "testdev-info", 20, op_testdev_info, have_testdev },
+	{ "testdev-bad", 40, op_testdev_bad, have_testdev },
 };
 
 const unsigned int op_count = ARRAY_SIZE(ops);

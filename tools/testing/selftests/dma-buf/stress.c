@@ -769,16 +769,16 @@ int main(int argc, char **argv)
 
 	ksft_print_header();
 	prepare();
-	if (!(have & (HAVE_HEAP | HAVE_UDMABUF | HAVE_VGEM | HAVE_MOCK)))
-		ksft_exit_skip("no exporter: no heap, udmabuf, vgem, mock device\n");
+	if (!(have & (HAVE_HEAP | HAVE_UDMABUF | HAVE_VGEM | HAVE_TESTDEV)))
+		ksft_exit_skip("no exporter: no heap, udmabuf, vgem, test device\n");
 	if (!weight_sum)
 		ksft_exit_skip("what these operations need is not there\n");
 	ksft_set_plan(4);
 	ksft_print_msg("exporters:%s%s%s%s, importers:%s%s%s, %s%s\n",
 		       have & HAVE_HEAP ? " system" : "", have & HAVE_UDMABUF ? " udmabuf" : "",
-		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_MOCK ? " mock" : "",
+		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_TESTDEV ? " testdev" : "",
 		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_VKMS ? " vkms" : "",
-		       have & HAVE_MOCK ? " mock" : "",
+		       have & HAVE_TESTDEV ? " testdev" : "",
 		       have & HAVE_SW_SYNC ? "sw_sync" : "no sw_sync",
 		       have & HAVE_URING ? ", io_uring" : "");
 	return run();

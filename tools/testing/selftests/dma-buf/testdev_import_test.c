@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an importer gets from the core, and what the core asks of the exporter for
- * it: attachments, mappings, pins, moves. Both are the mock device; at the end it
+ * it: attachments, mappings, pins, moves. Both are the test device; at the end it
  * imports what the other exporters make.
  */
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static void *map_rw(int fd, size_t len, off_t offset)
  */
 
 FIXTURE(pair) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -59,46 +59,46 @@ FIXTURE_VARIANT_ADD(pair, dynamic_dynamic) {
 
 FIXTURE_SETUP(pair)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
-	self->fd = mock_create(self->mock, variant->kind, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, variant->kind, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
-	self->importer = mock_attach(self->mock, self->fd, variant->flags);
+	self->importer = testdev_attach(self->testdev, self->fd, variant->flags);
 	ASSERT_LT(0, self->importer);
-	ASSERT_STREQ("attach", mock_log(self->mock, self->id));
+	ASSERT_STREQ("attach", testdev_log(self->testdev, self->id));
 }
 
 FIXTURE_TEARDOWN(pair)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(pair, order_of_hooks)
 {
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	EXPECT_STREQ(variant->pins ? "pin map:both" : "map:both",
-		     mock_log(self->mock, self->id));
-	ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
+		     testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, self->importer));
 	EXPECT_STREQ(variant->pins ? "unmap:both unpin" : "unmap:both",
-		     mock_log(self->mock, self->id));
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
-	EXPECT_STREQ("detach", mock_log(self->mock, self->id));
+		     testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
+	EXPECT_STREQ("detach", testdev_log(self->testdev, self->id));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
 TEST_F(pair, directions)
 {
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_FROM_DEVICE));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	EXPECT_STREQ(variant->pins ? "pin map:to pin map:from pin map:both" :
-		     "map:to map:from map:both", mock_log(self->mock, self->id));
-	EXPECT_EQ(3, mock_exporter(self->mock, self->id).mapped);
-	EXPECT_EQ(variant->pins ? 3 : 0, mock_exporter(self->mock, self->id).pinned);
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+		     "map:to map:from map:both", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(3, testdev_exporter(self->testdev, self->id).mapped);
+	EXPECT_EQ(variant->pins ? 3 : 0, testdev_exporter(self->testdev, self->id).pinned);
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).pinned);
 }
 
 static long fdinfo_number(int fd, const char *key)
@@ -121,25 +121,25 @@ TEST_F(pair, fdinfo_of_users)
 	ASSERT_EQ(1, fdinfo_get(self->fd, "attached", value, sizeof(value)));
 	EXPECT_NE(NULL, strchr(value, ' '));
 
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	other = mock_attach(self->mock, self->fd, variant->flags);
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	other = testdev_attach(self->testdev, self->fd, variant->flags);
 	ASSERT_LT(0, other);
-	ASSERT_EQ(0, mock_map(self->mock, other, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, other, DIR_BOTH));
 	EXPECT_EQ(2, fdinfo_number(self->fd, "attachments"));
 	EXPECT_EQ(2, fdinfo_get(self->fd, "attached", NULL, 0));
 	EXPECT_EQ(3, fdinfo_number(self->fd, "mappings"));
 	EXPECT_EQ(variant->pins ? 3 : 0, fdinfo_number(self->fd, "pinned"));
 	if (variant->flags & DYNAMIC) {
-		ASSERT_EQ(0, mock_pin(self->mock, other));
+		ASSERT_EQ(0, testdev_pin(self->testdev, other));
 		EXPECT_EQ(1, fdinfo_number(self->fd, "pinned"));
-		ASSERT_EQ(0, mock_unpin(self->mock, other));
+		ASSERT_EQ(0, testdev_unpin(self->testdev, other));
 	}
 
-	ASSERT_EQ(0, mock_free(self->mock, other));
+	ASSERT_EQ(0, testdev_free(self->testdev, other));
 	EXPECT_EQ(1, fdinfo_number(self->fd, "attachments"));
 	EXPECT_EQ(2, fdinfo_number(self->fd, "mappings"));
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
 	EXPECT_EQ(0, fdinfo_number(self->fd, "attachments"));
 	EXPECT_EQ(0, fdinfo_number(self->fd, "mappings"));
 	EXPECT_EQ(0, fdinfo_number(self->fd, "pinned"));
@@ -154,38 +154,38 @@ TEST_F(pair, map_fails)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
-				       -errors[i]));
-		EXPECT_EQ(-errors[i], mock_map(self->mock, self->importer, DIR_BOTH));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+					  -errors[i]));
+		EXPECT_EQ(-errors[i], testdev_map(self->testdev, self->importer, DIR_BOTH));
 		snprintf(expected, sizeof(expected), variant->pins ?
 			 "pin map:both=-%d unpin" : "map:both=-%d", errors[i]);
-		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0));
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	EXPECT_EQ(1, mock_importer(self->mock, self->importer).mapped);
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	EXPECT_EQ(1, testdev_importer(self->testdev, self->importer).mapped);
 }
 
 TEST_F(pair, map_returns_null)
 {
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0,
-				DMA_BUF_TEST_NULL));
-	EXPECT_EQ(-ENOMEM, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0,
+				   DMA_BUF_TEST_NULL));
+	EXPECT_EQ(-ENOMEM, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
 	EXPECT_STREQ(variant->pins ? "pin map:to unpin" : "map:to",
-		     mock_log(self->mock, self->id));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+		     testdev_log(self->testdev, self->id));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).pinned);
 }
 
 TEST_F(pair, map_interrupted_in_hook)
 {
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
-				WAKE_MS, 0));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+				   WAKE_MS, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_EQ(-EINTR, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	signals_end();
 	EXPECT_STREQ(variant->pins ? "pin map:both=-512 unpin" : "map:both=-512",
-		     mock_log(self->mock, self->id));
+		     testdev_log(self->testdev, self->id));
 }
 
 /*
@@ -199,27 +199,27 @@ TEST_F(pair, kernel_fence)
 	if (variant->pins)
 		undone = "pin map:both unmap:both unpin";
 
-	ASSERT_LT(0, mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, 0));
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_KERNEL, 0));
 	signals_begin();
 	EXPECT_EQ(variant->waits ? -EINTR : 0,
-		  mock_map(self->mock, self->importer, DIR_BOTH));
+		  testdev_map(self->testdev, self->importer, DIR_BOTH));
 	signals_end();
 	EXPECT_STREQ(variant->waits ? undone : "map:both",
-		     mock_log(self->mock, self->id));
-	EXPECT_EQ(!variant->waits, mock_exporter(self->mock, self->id).mapped);
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).pinned);
+		     testdev_log(self->testdev, self->id));
+	EXPECT_EQ(!variant->waits, testdev_exporter(self->testdev, self->id).mapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).pinned);
 }
 
 TEST_F(pair, kernel_fence_signals)
 {
-	int fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL,
-			       variant->waits ? DELAY_MS : 10000);
+	int fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_KERNEL,
+				  variant->waits ? DELAY_MS : 10000);
 
 	ASSERT_LT(0, fence);
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	EXPECT_EQ(variant->waits ? -EALREADY : 0,
-		  mock_signal(self->mock, fence, 0));
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).mapped);
+		  testdev_signal(self->testdev, fence, 0));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).mapped);
 }
 
 TEST_F(pair, kernel_fence_of_hook)
@@ -227,16 +227,16 @@ TEST_F(pair, kernel_fence_of_hook)
 	char byte = 'x';
 	int vmap;
 
-	vmap = mock_vmap(self->mock, self->fd);
+	vmap = testdev_vmap(self->testdev, self->fd);
 	ASSERT_LT(0, vmap);
-	ASSERT_EQ(0, mock_write(self->mock, vmap, 0, "m", 1));
-	ASSERT_EQ(0, mock_free(self->mock, vmap));
+	ASSERT_EQ(0, testdev_write(self->testdev, vmap, 0, "m", 1));
+	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
 
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP,
-				variant->waits ? DELAY_MS : 10000,
-				DMA_BUF_TEST_ASYNC));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_read(self->mock, self->importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+				   variant->waits ? DELAY_MS : 10000,
+				   DMA_BUF_TEST_ASYNC));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_read(self->testdev, self->importer, 0, &byte, 1));
 	/* Who does not wait reads what is not there yet */
 	EXPECT_EQ(variant->waits ? 'm' : DMA_BUF_TEST_POISON, byte);
 }
@@ -246,9 +246,9 @@ TEST_F(pair, other_fences)
 	__u32 usage;
 
 	for (usage = DMA_BUF_TEST_WRITE; usage <= DMA_BUF_TEST_BOOKKEEP; usage++)
-		ASSERT_LT(0, mock_fence(self->mock, self->fd, usage, 0));
+		ASSERT_LT(0, testdev_fence(self->testdev, self->fd, usage, 0));
 	signals_begin();
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	signals_end();
 }
 
@@ -258,13 +258,13 @@ TEST_F(pair, one_memory)
 	char *map = map_rw(self->fd, self->size, 0), text[8] = "";
 
 	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	memcpy(map + self->size - 8, "by cpu.", 8);
-	ASSERT_EQ(0, mock_read(self->mock, self->importer, self->size - 8, text, 8));
+	ASSERT_EQ(0, testdev_read(self->testdev, self->importer, self->size - 8, text, 8));
 	EXPECT_STREQ("by cpu.", text);
 	/* Over the end of a page */
-	ASSERT_EQ(0, mock_write(self->mock, self->importer, getpagesize() - 4,
-				"by dev.", 8));
+	ASSERT_EQ(0, testdev_write(self->testdev, self->importer, getpagesize() - 4,
+				   "by dev.", 8));
 	EXPECT_STREQ("by dev.", map + getpagesize() - 4);
 	munmap(map, self->size);
 }
@@ -273,15 +273,15 @@ TEST_F(pair, one_memory)
 TEST_F(pair, holds_the_buffer)
 {
 	EXPECT_EQ(2, fdinfo_count(self->fd));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).released);
-	EXPECT_EQ(0, mock_write(self->mock, self->importer, 0, "x", 1));
-	mock_log(self->mock, self->id);
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).released);
+	EXPECT_EQ(0, testdev_write(self->testdev, self->importer, 0, "x", 1));
+	testdev_log(self->testdev, self->id);
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
 	EXPECT_STREQ(variant->pins ? "unmap:both unpin detach release" :
-		     "unmap:both detach release", mock_log(self->mock, self->id));
+		     "unmap:both detach release", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(pair, shows_in_bufinfo)
@@ -291,13 +291,13 @@ TEST_F(pair, shows_in_bufinfo)
 
 	need_bufinfo(_metadata);
 	EXPECT_EQ(1, bufinfo_devices(ino));
-	second = mock_attach(self->mock, self->fd, variant->flags);
+	second = testdev_attach(self->testdev, self->fd, variant->flags);
 	ASSERT_LT(0, second);
 	EXPECT_EQ(2, bufinfo_devices(ino));
-	EXPECT_EQ(2, mock_exporter(self->mock, self->id).attached);
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
+	EXPECT_EQ(2, testdev_exporter(self->testdev, self->id).attached);
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
 	EXPECT_EQ(1, bufinfo_devices(ino));
-	ASSERT_EQ(0, mock_free(self->mock, second));
+	ASSERT_EQ(0, testdev_free(self->testdev, second));
 	EXPECT_EQ(0, bufinfo_devices(ino));
 }
 
@@ -309,18 +309,19 @@ TEST_F(pair, attach_refused)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_ATTACH,
-				       -errors[i]));
-		EXPECT_EQ(-errors[i], mock_attach(self->mock, self->fd, variant->flags));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_ATTACH,
+					  -errors[i]));
+		EXPECT_EQ(-errors[i],
+			  testdev_attach(self->testdev, self->fd, variant->flags));
 		snprintf(expected, sizeof(expected), "attach=-%d", errors[i]);
-		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).attached);
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).attached);
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 	if (bufinfo_readable())
 		EXPECT_EQ(1, bufinfo_devices(buf_ino(self->fd)));
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_ATTACH, 0));
-	EXPECT_LT(0, mock_attach(self->mock, self->fd, variant->flags));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_ATTACH, 0));
+	EXPECT_LT(0, testdev_attach(self->testdev, self->fd, variant->flags));
 }
 
 /* Whoever dies without a word is cleaned up after, before the buffer goes */
@@ -332,15 +333,15 @@ TEST_F(pair, death_of_the_importer)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		int own = mock_open(), importer;
+		int own = testdev_open(), importer;
 
-		importer = mock_attach(own, self->fd, variant->flags);
-		_exit(importer < 0 || mock_map(own, importer, DIR_TO_DEVICE));
+		importer = testdev_attach(own, self->fd, variant->flags);
+		_exit(importer < 0 || testdev_map(own, importer, DIR_TO_DEVICE));
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_STREQ(variant->pins ? "attach pin map:to unmap:to unpin detach" :
-		     "attach map:to unmap:to detach", mock_log(self->mock, self->id));
+		     "attach map:to unmap:to detach", testdev_log(self->testdev, self->id));
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 }
 
@@ -354,18 +355,19 @@ TEST_F(pair, explicit_pin)
 	int i;
 
 	if (!(variant->flags & DYNAMIC)) {
-		EXPECT_EQ(-EINVAL, mock_pin(self->mock, self->importer));
-		EXPECT_EQ(-EINVAL, mock_unpin(self->mock, self->importer));
+		EXPECT_EQ(-EINVAL, testdev_pin(self->testdev, self->importer));
+		EXPECT_EQ(-EINVAL, testdev_unpin(self->testdev, self->importer));
 		return;
 	}
 	for (i = 1; i <= 3; i++) {
-		ASSERT_EQ(0, mock_pin(self->mock, self->importer));
-		EXPECT_EQ(counts ? i : 0, mock_exporter(self->mock, self->id).pinned);
+		ASSERT_EQ(0, testdev_pin(self->testdev, self->importer));
+		EXPECT_EQ(counts ? i : 0, testdev_exporter(self->testdev, self->id).pinned);
 	}
-	EXPECT_STREQ(counts ? "pin pin pin" : "", mock_log(self->mock, self->id));
+	EXPECT_STREQ(counts ? "pin pin pin" : "", testdev_log(self->testdev, self->id));
 	while (i-- > 1)
-		ASSERT_EQ(0, mock_unpin(self->mock, self->importer));
-	EXPECT_STREQ(counts ? "unpin unpin unpin" : "", mock_log(self->mock, self->id));
+		ASSERT_EQ(0, testdev_unpin(self->testdev, self->importer));
+	EXPECT_STREQ(counts ? "unpin unpin unpin" : "",
+		     testdev_log(self->testdev, self->id));
 }
 
 /*
@@ -373,7 +375,7 @@ TEST_F(pair, explicit_pin)
  */
 
 FIXTURE(dynamic) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -382,159 +384,160 @@ FIXTURE(dynamic) {
 
 FIXTURE_SETUP(dynamic)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
-	self->fd = mock_create(self->mock, DMA_BUF_TEST_DYNAMIC, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, DMA_BUF_TEST_DYNAMIC, self->size,
+				  &self->id);
 	ASSERT_LE(0, self->fd);
 	self->map = map_rw(self->fd, self->size, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
-	mock_log(self->mock, self->id);
+	testdev_log(self->testdev, self->id);
 }
 
 FIXTURE_TEARDOWN(dynamic)
 {
 	munmap(self->map, self->size);
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
-static __u32 store(int mock, __u32 id)
+static __u32 store(int testdev, __u32 id)
 {
-	return mock_exporter(mock, id).store;
+	return testdev_exporter(testdev, id).store;
 }
 
 /* A pin that is refused: nothing is mapped for a static importer */
 TEST_F(dynamic, pin_fails)
 {
-	int importer = mock_attach(self->mock, self->fd, 0);
-	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
+	int dynamic = testdev_attach(self->testdev, self->fd, DYNAMIC);
 
 	ASSERT_LT(0, importer);
 	ASSERT_LT(0, dynamic);
-	mock_log(self->mock, self->id);
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_PIN, -ENOSPC));
-	EXPECT_EQ(-ENOSPC, mock_map(self->mock, importer, DIR_BOTH));
-	EXPECT_STREQ("pin=-28", mock_log(self->mock, self->id));
-	EXPECT_EQ(-ENOSPC, mock_pin(self->mock, dynamic));
-	EXPECT_STREQ("pin=-28", mock_log(self->mock, self->id));
+	testdev_log(self->testdev, self->id);
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_PIN, -ENOSPC));
+	EXPECT_EQ(-ENOSPC, testdev_map(self->testdev, importer, DIR_BOTH));
+	EXPECT_STREQ("pin=-28", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(-ENOSPC, testdev_pin(self->testdev, dynamic));
+	EXPECT_STREQ("pin=-28", testdev_log(self->testdev, self->id));
 	/* What was not pinned is not unpinned when the importer goes */
-	ASSERT_EQ(0, mock_free(self->mock, dynamic));
-	EXPECT_STREQ("detach", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_free(self->testdev, dynamic));
+	EXPECT_STREQ("detach", testdev_log(self->testdev, self->id));
 	/* One that does not need the pin is not in the way of */
-	dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	dynamic = testdev_attach(self->testdev, self->fd, DYNAMIC);
 	ASSERT_LT(0, dynamic);
-	EXPECT_EQ(0, mock_map(self->mock, dynamic, DIR_BOTH));
+	EXPECT_EQ(0, testdev_map(self->testdev, dynamic, DIR_BOTH));
 }
 
 /* It moves with its content, and every importer who wants to know is told */
 TEST_F(dynamic, moves)
 {
-	int listens = mock_attach(self->mock, self->fd, DYNAMIC);
-	int deaf = mock_attach(self->mock, self->fd,
-			       DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
-	int other = mock_attach(self->mock, self->fd, 0);
-	__u32 before = store(self->mock, self->id);
+	int listens = testdev_attach(self->testdev, self->fd, DYNAMIC);
+	int deaf = testdev_attach(self->testdev, self->fd,
+				  DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
+	int other = testdev_attach(self->testdev, self->fd, 0);
+	__u32 before = store(self->testdev, self->id);
 
 	ASSERT_LT(0, listens);
 	ASSERT_LT(0, deaf);
 	ASSERT_LT(0, other);
 	memset(self->map, 0x42, self->size);
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	EXPECT_NE(before, store(self->mock, self->id));
-	EXPECT_EQ(1, mock_importer(self->mock, listens).notified);
-	EXPECT_EQ(0, mock_importer(self->mock, deaf).notified);
-	EXPECT_EQ(0, mock_importer(self->mock, other).notified);
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_NE(before, store(self->testdev, self->id));
+	EXPECT_EQ(1, testdev_importer(self->testdev, listens).notified);
+	EXPECT_EQ(0, testdev_importer(self->testdev, deaf).notified);
+	EXPECT_EQ(0, testdev_importer(self->testdev, other).notified);
 	/* The CPU's map follows without being asked */
 	EXPECT_EQ(0x42, self->map[0]);
 	EXPECT_EQ(0x42, self->map[self->size - 1]);
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	EXPECT_EQ(before, store(self->mock, self->id));
-	EXPECT_EQ(2, mock_importer(self->mock, listens).notified);
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_EQ(before, store(self->testdev, self->id));
+	EXPECT_EQ(2, testdev_importer(self->testdev, listens).notified);
 	/* The exporter is not asked anything about it */
-	EXPECT_STREQ("attach attach attach", mock_log(self->mock, self->id));
+	EXPECT_STREQ("attach attach attach", testdev_log(self->testdev, self->id));
 }
 
 /* A mapping that was made before is of no use after; a new one is */
 TEST_F(dynamic, mapping_goes_stale)
 {
-	int importer = mock_attach(self->mock, self->fd, DYNAMIC);
+	int importer = testdev_attach(self->testdev, self->fd, DYNAMIC);
 	char byte;
 
 	ASSERT_LT(0, importer);
 	self->map[0] = 'a';
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_read(self->testdev, importer, 0, &byte, 1));
 	EXPECT_EQ('a', byte);
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	EXPECT_EQ(-ESTALE, mock_read(self->mock, importer, 0, &byte, 1));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_EQ(-ESTALE, testdev_read(self->testdev, importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_read(self->testdev, importer, 0, &byte, 1));
 	EXPECT_EQ('a', byte);
 	self->map[0] = 'b';
-	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_read(self->testdev, importer, 0, &byte, 1));
 	EXPECT_EQ('b', byte);
 }
 
 /* The callback may unmap what it has, with the reservation held as it is */
 TEST_F(dynamic, callback_lets_go)
 {
-	int importer = mock_attach(self->mock, self->fd,
-				   DYNAMIC | DMA_BUF_TEST_IMPORTER_LETS_GO);
+	int importer = testdev_attach(self->testdev, self->fd,
+				      DYNAMIC | DMA_BUF_TEST_IMPORTER_LETS_GO);
 
 	ASSERT_LT(0, importer);
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
 	self->map[0] = 1;
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
-	mock_log(self->mock, self->id);
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	EXPECT_STREQ("unmap:to unmap:both", mock_log(self->mock, self->id));
-	EXPECT_EQ(1, mock_importer(self->mock, importer).notified);
-	EXPECT_EQ(0, mock_importer(self->mock, importer).mapped);
-	EXPECT_EQ(-ENOENT, mock_read(self->mock, importer, 0, &(char){ 0 }, 1));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
+	testdev_log(self->testdev, self->id);
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_STREQ("unmap:to unmap:both", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(1, testdev_importer(self->testdev, importer).notified);
+	EXPECT_EQ(0, testdev_importer(self->testdev, importer).mapped);
+	EXPECT_EQ(-ENOENT, testdev_read(self->testdev, importer, 0, &(char){ 0 }, 1));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);
 }
 
 /* What keeps it where it is: a pin, or a static importer's mapping */
 TEST_F(dynamic, pinned)
 {
-	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
-	int importer = mock_attach(self->mock, self->fd, 0);
-	__u32 before = store(self->mock, self->id);
+	int dynamic = testdev_attach(self->testdev, self->fd, DYNAMIC);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
+	__u32 before = store(self->testdev, self->id);
 
 	ASSERT_LT(0, dynamic);
 	ASSERT_LT(0, importer);
 	self->map[0] = 1;
-	ASSERT_EQ(0, mock_pin(self->mock, dynamic));
-	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_unpin(self->mock, dynamic));
-	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
-	EXPECT_EQ(before, store(self->mock, self->id));
-	EXPECT_EQ(0, mock_importer(self->mock, dynamic).notified);
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	EXPECT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	EXPECT_NE(before, store(self->mock, self->id));
+	ASSERT_EQ(0, testdev_pin(self->testdev, dynamic));
+	EXPECT_EQ(-EBUSY, testdev_migrate(self->testdev, self->id, 0));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_unpin(self->testdev, dynamic));
+	EXPECT_EQ(-EBUSY, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_EQ(before, store(self->testdev, self->id));
+	EXPECT_EQ(0, testdev_importer(self->testdev, dynamic).notified);
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	EXPECT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_NE(before, store(self->testdev, self->id));
 }
 
 /* A move that takes time: static importers wait for its end, the CPU does */
 TEST_F(dynamic, slow_move)
 {
-	int importer = mock_attach(self->mock, self->fd, 0);
-	int dynamic = mock_attach(self->mock, self->fd, DYNAMIC);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
+	int dynamic = testdev_attach(self->testdev, self->fd, DYNAMIC);
 	char byte;
 
 	ASSERT_LT(0, importer);
 	ASSERT_LT(0, dynamic);
 	self->map[0] = 's';
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 3000));
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 3000));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, mock_map(self->mock, dynamic, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_read(self->mock, dynamic, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_map(self->testdev, dynamic, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_read(self->testdev, dynamic, 0, &byte, 1));
 	EXPECT_EQ(DMA_BUF_TEST_POISON, byte);
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_read(self->mock, importer, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_read(self->testdev, importer, 0, &byte, 1));
 	EXPECT_EQ('s', byte);
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
@@ -542,7 +545,7 @@ TEST_F(dynamic, slow_move)
 TEST_F(dynamic, slow_move_and_sync)
 {
 	self->map[0] = 's';
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 3000));
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 3000));
 	EXPECT_EQ(DMA_BUF_TEST_POISON, self->map[0]);
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	EXPECT_EQ('s', self->map[0]);
@@ -552,28 +555,28 @@ TEST_F(dynamic, slow_move_and_sync)
 /* The exporter, not the core, knows what its memory can do */
 TEST_F(dynamic, peer_to_peer_is_taken_back)
 {
-	int importer = mock_attach(self->mock, self->fd, DYNAMIC |
-				   DMA_BUF_TEST_IMPORTER_PEER2PEER);
+	int importer = testdev_attach(self->testdev, self->fd, DYNAMIC |
+				      DMA_BUF_TEST_IMPORTER_PEER2PEER);
 
 	ASSERT_LT(0, importer);
-	EXPECT_EQ(0, mock_importer(self->mock, importer).peer2peer);
+	EXPECT_EQ(0, testdev_importer(self->testdev, importer).peer2peer);
 }
 
 /* One that can be told nothing maps what it has pinned, and that stays */
 TEST_F(dynamic, deaf_importer)
 {
-	int importer = mock_attach(self->mock, self->fd,
-				   DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
+	int importer = testdev_attach(self->testdev, self->fd,
+				      DYNAMIC | DMA_BUF_TEST_IMPORTER_DEAF);
 
 	ASSERT_LT(0, importer);
 	self->map[0] = 1;
-	ASSERT_EQ(0, mock_pin(self->mock, importer));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, self->id, 0));
-	EXPECT_STREQ("attach pin map:both", mock_log(self->mock, self->id));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	ASSERT_EQ(0, mock_unpin(self->mock, importer));
-	EXPECT_EQ(0, mock_migrate(self->mock, self->id, 0));
+	ASSERT_EQ(0, testdev_pin(self->testdev, importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	EXPECT_EQ(-EBUSY, testdev_migrate(self->testdev, self->id, 0));
+	EXPECT_STREQ("attach pin map:both", testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	ASSERT_EQ(0, testdev_unpin(self->testdev, importer));
+	EXPECT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
 }
 
 /*
@@ -582,20 +585,20 @@ TEST_F(dynamic, deaf_importer)
  */
 TEST_F(dynamic, unpin_too_many)
 {
-	int guilty = mock_attach(self->mock, self->fd, DYNAMIC);
-	int innocent = mock_attach(self->mock, self->fd, DYNAMIC);
+	int guilty = testdev_attach(self->testdev, self->fd, DYNAMIC);
+	int innocent = testdev_attach(self->testdev, self->fd, DYNAMIC);
 	bool warns;
 
 	ASSERT_LT(0, guilty);
 	ASSERT_LT(0, innocent);
-	ASSERT_EQ(0, mock_pin(self->mock, innocent));
-	mock_log(self->mock, self->id);
+	ASSERT_EQ(0, testdev_pin(self->testdev, innocent));
+	testdev_log(self->testdev, self->id);
 	warns = expect_warning("unpins what it has not pinned");
-	EXPECT_EQ(0, mock_unpin(self->mock, guilty));
+	EXPECT_EQ(0, testdev_unpin(self->testdev, guilty));
 	if (warns)
 		expect_warning_end();
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).pinned);
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).pinned);
 }
 
 /*
@@ -603,7 +606,7 @@ TEST_F(dynamic, unpin_too_many)
  */
 
 FIXTURE(cached) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	int importer;
@@ -623,19 +626,19 @@ FIXTURE_VARIANT_ADD(cached, dynamic_importer) {
 
 FIXTURE_SETUP(cached)
 {
-	self->mock = need_mock(_metadata);
-	self->fd = mock_create(self->mock, DMA_BUF_TEST_CACHED,
-			       TEST_PAGES * getpagesize(), &self->id);
+	self->testdev = need_testdev(_metadata);
+	self->fd = testdev_create(self->testdev, DMA_BUF_TEST_CACHED,
+				  TEST_PAGES * getpagesize(), &self->id);
 	ASSERT_LE(0, self->fd);
-	self->importer = mock_attach(self->mock, self->fd, variant->flags);
+	self->importer = testdev_attach(self->testdev, self->fd, variant->flags);
 	ASSERT_LT(0, self->importer);
-	mock_log(self->mock, self->id);
+	testdev_log(self->testdev, self->id);
 }
 
 FIXTURE_TEARDOWN(cached)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(cached, mapped_once)
@@ -643,15 +646,15 @@ TEST_F(cached, mapped_once)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+		ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_unmap(self->mock, self->importer));
-	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).mapped);
-	ASSERT_EQ(0, mock_free(self->mock, self->importer));
-	EXPECT_STREQ("unmap:both detach", mock_log(self->mock, self->id));
+		ASSERT_EQ(0, testdev_unmap(self->testdev, self->importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, self->importer));
+	EXPECT_STREQ("map:both", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).mapped);
+	ASSERT_EQ(0, testdev_free(self->testdev, self->importer));
+	EXPECT_STREQ("unmap:both detach", testdev_log(self->testdev, self->id));
 }
 
 /* Both ways includes each way, and no way another */
@@ -659,33 +662,33 @@ TEST_F(cached, directions)
 {
 	int second;
 
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
-	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_FROM_DEVICE));
+	EXPECT_STREQ("map:both", testdev_log(self->testdev, self->id));
 
-	second = mock_attach(self->mock, self->fd, variant->flags);
+	second = testdev_attach(self->testdev, self->fd, variant->flags);
 	ASSERT_LT(0, second);
-	ASSERT_EQ(0, mock_map(self->mock, second, DIR_TO_DEVICE));
-	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_FROM_DEVICE));
-	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_BOTH));
-	EXPECT_EQ(0, mock_map(self->mock, second, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_map(self->testdev, second, DIR_TO_DEVICE));
+	EXPECT_EQ(-EBUSY, testdev_map(self->testdev, second, DIR_FROM_DEVICE));
+	EXPECT_EQ(-EBUSY, testdev_map(self->testdev, second, DIR_BOTH));
+	EXPECT_EQ(0, testdev_map(self->testdev, second, DIR_TO_DEVICE));
 	/* It is kept, so unmapping does not change that */
-	ASSERT_EQ(0, mock_unmap(self->mock, second));
-	ASSERT_EQ(0, mock_unmap(self->mock, second));
-	EXPECT_EQ(-EBUSY, mock_map(self->mock, second, DIR_FROM_DEVICE));
-	EXPECT_STREQ("attach map:to", mock_log(self->mock, self->id));
-	ASSERT_EQ(0, mock_free(self->mock, second));
-	EXPECT_STREQ("unmap:to detach", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, second));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, second));
+	EXPECT_EQ(-EBUSY, testdev_map(self->testdev, second, DIR_FROM_DEVICE));
+	EXPECT_STREQ("attach map:to", testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, testdev_free(self->testdev, second));
+	EXPECT_STREQ("unmap:to detach", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(cached, failure_is_not_kept)
 {
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
-	EXPECT_EQ(-EIO, mock_map(self->mock, self->importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, 0));
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_FROM_DEVICE));
-	EXPECT_STREQ("map:to=-5 map:from", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
+	EXPECT_EQ(-EIO, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_FROM_DEVICE));
+	EXPECT_STREQ("map:to=-5 map:from", testdev_log(self->testdev, self->id));
 }
 
 /* Kept or not, a static importer waits each time */
@@ -693,25 +696,25 @@ TEST_F(cached, waits_each_time)
 {
 	int fence;
 
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, 0);
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_KERNEL, 0);
 	ASSERT_LT(0, fence);
 	signals_begin();
 	EXPECT_EQ(variant->flags ? 0 : -EINTR,
-		  mock_map(self->mock, self->importer, DIR_BOTH));
+		  testdev_map(self->testdev, self->importer, DIR_BOTH));
 	signals_end();
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
-	EXPECT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
-	EXPECT_STREQ("map:both", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
+	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
+	EXPECT_STREQ("map:both", testdev_log(self->testdev, self->id));
 }
 
 /*
- * The mock device as an importer of what others export, and a driver whose mmap()
+ * The test device as an importer of what others export, and a driver whose mmap()
  * shows it
  */
 
 FIXTURE(others) {
-	int mock;
+	int testdev;
 	int fd;
 	size_t size;
 	ino_t ino;
@@ -725,7 +728,7 @@ EVERY_EXPORTER(others);
 
 FIXTURE_SETUP(others)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
 	self->ino = buf_ino(self->fd);
@@ -734,7 +737,7 @@ FIXTURE_SETUP(others)
 FIXTURE_TEARDOWN(others)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(others, attach_and_map)
@@ -744,36 +747,36 @@ TEST_F(others, attach_and_map)
 	int importer, i;
 
 	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
-		importer = mock_attach(self->mock, self->fd, 0);
+		importer = testdev_attach(self->testdev, self->fd, 0);
 		ASSERT_LT(0, importer);
 		map.id = importer;
 		map.dir = dirs[i];
-		ASSERT_EQ(0, mock_ioctl(self->mock, DMA_BUF_TEST_MAP, &map));
+		ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_MAP, &map));
 		EXPECT_LT(0, map.nents);
 		/* udmabuf's table has pages, videobuf2's too: the whole buffer */
 		EXPECT_LE(self->size - getpagesize() + 1, map.length);
 		EXPECT_EQ(1, bufinfo_readable() ? bufinfo_devices(self->ino) : 1);
-		ASSERT_EQ(0, mock_free(self->mock, importer));
+		ASSERT_EQ(0, testdev_free(self->testdev, importer));
 	}
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
 TEST_F(others, dynamic_importer)
 {
-	int importer = mock_attach(self->mock, self->fd, DYNAMIC);
+	int importer = testdev_attach(self->testdev, self->fd, DYNAMIC);
 
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_pin(self->mock, importer));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	ASSERT_EQ(0, mock_unpin(self->mock, importer));
-	ASSERT_EQ(0, mock_free(self->mock, importer));
+	ASSERT_EQ(0, testdev_pin(self->testdev, importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	ASSERT_EQ(0, testdev_unpin(self->testdev, importer));
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
 TEST_F(others, device_and_cpu_agree)
 {
-	int importer = mock_attach(self->mock, self->fd, 0);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
 	char *map = map_rw(self->fd, self->size, 0), text[8] = "";
 
 	ASSERT_LT(0, importer);
@@ -781,11 +784,11 @@ TEST_F(others, device_and_cpu_agree)
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	memcpy(map + getpagesize() - 4, "by cpu.", 8);
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_read(self->mock, importer, getpagesize() - 4, text, 8));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_read(self->testdev, importer, getpagesize() - 4, text, 8));
 	EXPECT_STREQ("by cpu.", text);
-	ASSERT_EQ(0, mock_write(self->mock, importer, 5, "by dev.", 8));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, testdev_write(self->testdev, importer, 5, "by dev.", 8));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	EXPECT_STREQ("by dev.", map + 5);
 	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
@@ -799,13 +802,13 @@ TEST_F(others, mmap_of_the_importer)
 	bool named = false;
 	FILE *f;
 
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, self->size, 0));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, self->size, 0));
 	EXPECT_EQ(ENODEV, errno);
 	ASSERT_EQ(0, buf_set_name(self->fd, "by-importer"));
-	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
+	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, self->fd));
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 
-	map = map_rw(self->mock, self->size, 0);
+	map = map_rw(self->testdev, self->size, 0);
 	own = map_rw(self->fd, self->size, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_NE(MAP_FAILED, own);
@@ -824,8 +827,8 @@ TEST_F(others, mmap_of_the_importer)
 
 	EXPECT_EQ(MAP_FAILED, mremap(map, self->size, 2 * self->size, MREMAP_MAYMOVE));
 	/* It does not need the importer any more */
-	close(self->mock);
-	self->mock = -1;
+	close(self->testdev);
+	self->testdev = -1;
 	close(self->fd);
 	EXPECT_EQ(0x31, map[0]);
 	if (bufinfo_readable())
@@ -840,17 +843,17 @@ TEST_F(others, mmap_of_the_importer_bounds)
 {
 	const size_t page = getpagesize();
 
-	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, self->size + page, 0));
+	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, self->fd));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, self->size + page, 0));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, page, self->size));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, page, self->size));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, 2 * page, self->size - page));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, 2 * page, self->size - page));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(2, fdinfo_count(self->fd));
-	ASSERT_EQ(0, mock_choose_mmap(self->mock, -1));
+	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, -1));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, page, 0));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, page, 0));
 	EXPECT_EQ(ENODEV, errno);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock device's own manners: that a test which asks for nonsense is told so, and
+ * The test device's own manners: that a test which asks for nonsense is told so, and
  * that sessions keep to themselves and leave nothing.
  */
 #include <fcntl.h>
@@ -14,22 +14,22 @@
 #define ARG_MAX_SIZE	256
 
 FIXTURE(device) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 };
 
 FIXTURE_SETUP(device)
 {
-	self->mock = need_mock(_metadata);
-	self->fd = mock_create(self->mock, 0, TEST_PAGES * getpagesize(), &self->id);
+	self->testdev = need_testdev(_metadata);
+	self->fd = testdev_create(self->testdev, 0, TEST_PAGES * getpagesize(), &self->id);
 	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(device)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 static const struct {
@@ -67,7 +67,7 @@ TEST_F(device, size_too_short)
 
 	for (i = 0; i < ARRAY_SIZE(ioctls); i++) {
 		for (arg[0] = 0; arg[0] < ioctls[i].size; arg[0]++)
-			EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, ioctls[i].nr, arg))
+			EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, ioctls[i].nr, arg))
 				TH_LOG("ioctl %d, size %u", i, arg[0]);
 	}
 }
@@ -83,7 +83,7 @@ TEST_F(device, size_too_long)
 		memset(arg, 0, sizeof(arg));
 		*size = ioctls[i].size + 8;
 		/* Not the size is what is wrong with it, if anything is */
-		err = mock_ioctl(self->mock, ioctls[i].nr, arg);
+		err = testdev_ioctl(self->testdev, ioctls[i].nr, arg);
 		EXPECT_NE(-E2BIG, err)
 			TH_LOG("ioctl %d", i);
 		EXPECT_EQ(ioctls[i].size + 8, *size);
@@ -91,11 +91,11 @@ TEST_F(device, size_too_long)
 		memset(arg, 0, sizeof(arg));
 		*size = ioctls[i].size + 8;
 		arg[ioctls[i].size + 7] = 1;
-		EXPECT_EQ(-E2BIG, mock_ioctl(self->mock, ioctls[i].nr, arg))
+		EXPECT_EQ(-E2BIG, testdev_ioctl(self->testdev, ioctls[i].nr, arg))
 			TH_LOG("ioctl %d", i);
 	}
 	*size = ~0U;
-	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_FREE, arg));
+	EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, DMA_BUF_TEST_FREE, arg));
 }
 
 TEST_F(device, bad_pointers)
@@ -104,12 +104,12 @@ TEST_F(device, bad_pointers)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ioctls); i++) {
-		EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, ioctls[i].nr, NULL));
-		EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, ioctls[i].nr, -1L));
+		EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, ioctls[i].nr, NULL));
+		EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, ioctls[i].nr, -1L));
 		cut = bad_pages(4);
 		ASSERT_NE(NULL, cut);
 		memcpy(cut, &(__u32){ ioctls[i].size }, 4);
-		EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, ioctls[i].nr, cut))
+		EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, ioctls[i].nr, cut))
 			TH_LOG("ioctl %d", i);
 	}
 }
@@ -125,7 +125,7 @@ TEST_F(device, reserved_is_zero)
 		memset(arg, 0, sizeof(arg));
 		arg[0] = ioctls[i].size;
 		arg[ioctls[i].reserved / 4] = 1;
-		EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, ioctls[i].nr, arg))
+		EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, ioctls[i].nr, arg))
 			TH_LOG("ioctl %d", i);
 	}
 }
@@ -137,15 +137,15 @@ TEST_F(device, unknown_numbers)
 
 	/* From FIONREAD on, some of this letter are every file's */
 	for (nr = ARRAY_SIZE(ioctls); _IO('T', nr) < FIONREAD; nr++)
-		EXPECT_EQ(-ENOTTY, mock_ioctl(self->mock, _IO('T', nr), &arg));
-	EXPECT_EQ(-ENOTTY, mock_ioctl(self->mock, _IOW('T', 17, arg), &arg));
-	EXPECT_EQ(-ENOTTY, mock_ioctl(self->mock, _IO('t', 17), &arg));
+		EXPECT_EQ(-ENOTTY, testdev_ioctl(self->testdev, _IO('T', nr), &arg));
+	EXPECT_EQ(-ENOTTY, testdev_ioctl(self->testdev, _IOW('T', 17, arg), &arg));
+	EXPECT_EQ(-ENOTTY, testdev_ioctl(self->testdev, _IO('t', 17), &arg));
 }
 
 /* No such thing, or a thing of another kind */
 TEST_F(device, wrong_ids)
 {
-	int importer = mock_attach(self->mock, self->fd, 0);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
 	__u32 ids[] = { 0, 12345, ~0U, 0 };
 	char byte;
 	int i;
@@ -153,39 +153,40 @@ TEST_F(device, wrong_ids)
 	ASSERT_LT(0, importer);
 	ids[3] = importer;
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
-		EXPECT_EQ(-ENOENT, mock_fail(self->mock, ids[i], DMA_BUF_TEST_OP_MAP, 0));
-		EXPECT_EQ(-ENOENT, mock_migrate(self->mock, ids[i], 0));
-		EXPECT_EQ(-ENOENT, mock_signal(self->mock, ids[i], 0));
-		EXPECT_EQ(~0U, mock_exporter(self->mock, ids[i]).attached);
+		EXPECT_EQ(-ENOENT,
+			  testdev_fail(self->testdev, ids[i], DMA_BUF_TEST_OP_MAP, 0));
+		EXPECT_EQ(-ENOENT, testdev_migrate(self->testdev, ids[i], 0));
+		EXPECT_EQ(-ENOENT, testdev_signal(self->testdev, ids[i], 0));
+		EXPECT_EQ(~0U, testdev_exporter(self->testdev, ids[i]).attached);
 	}
 	ids[3] = self->id;
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
-		EXPECT_EQ(-ENOENT, mock_map(self->mock, ids[i], 0));
-		EXPECT_EQ(-ENOENT, mock_unmap(self->mock, ids[i]));
-		EXPECT_EQ(-ENOENT, mock_pin(self->mock, ids[i]));
-		EXPECT_EQ(-ENOENT, mock_unpin(self->mock, ids[i]));
-		EXPECT_EQ(-ENOENT, mock_read(self->mock, ids[i], 0, &byte, 1));
-		EXPECT_EQ(~0U, mock_importer(self->mock, ids[i]).mapped);
+		EXPECT_EQ(-ENOENT, testdev_map(self->testdev, ids[i], 0));
+		EXPECT_EQ(-ENOENT, testdev_unmap(self->testdev, ids[i]));
+		EXPECT_EQ(-ENOENT, testdev_pin(self->testdev, ids[i]));
+		EXPECT_EQ(-ENOENT, testdev_unpin(self->testdev, ids[i]));
+		EXPECT_EQ(-ENOENT, testdev_read(self->testdev, ids[i], 0, &byte, 1));
+		EXPECT_EQ(~0U, testdev_importer(self->testdev, ids[i]).mapped);
 	}
 	for (i = 0; i < 3; i++)
-		EXPECT_EQ(-ENOENT, mock_free(self->mock, ids[i]));
-	ASSERT_EQ(0, mock_free(self->mock, importer));
-	EXPECT_EQ(-ENOENT, mock_free(self->mock, importer));
+		EXPECT_EQ(-ENOENT, testdev_free(self->testdev, ids[i]));
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
+	EXPECT_EQ(-ENOENT, testdev_free(self->testdev, importer));
 }
 
 TEST_F(device, wrong_descriptors)
 {
-	const int fds[] = { -1, 4095, self->mock };
+	const int fds[] = { -1, 4095, self->testdev };
 	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		err = i < 2 ? -EBADF : -EINVAL;
-		EXPECT_EQ(err, mock_attach(self->mock, fds[i], 0));
-		EXPECT_EQ(err, mock_hold(self->mock, fds[i]));
-		EXPECT_EQ(err, mock_fence(self->mock, fds[i], DMA_BUF_TEST_READ, 0));
-		EXPECT_EQ(err, mock_vmap(self->mock, fds[i]));
+		EXPECT_EQ(err, testdev_attach(self->testdev, fds[i], 0));
+		EXPECT_EQ(err, testdev_hold(self->testdev, fds[i]));
+		EXPECT_EQ(err, testdev_fence(self->testdev, fds[i], DMA_BUF_TEST_READ, 0));
+		EXPECT_EQ(err, testdev_vmap(self->testdev, fds[i]));
 		if (fds[i] != -1)
-			EXPECT_EQ(err, mock_choose_mmap(self->mock, fds[i]));
+			EXPECT_EQ(err, testdev_choose_mmap(self->testdev, fds[i]));
 	}
 }
 
@@ -207,15 +208,17 @@ TEST_F(device, create)
 	__u32 id;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		EXPECT_EQ(-EINVAL, mock_create(self->mock, kinds[i], getpagesize(), &id));
-	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
+		EXPECT_EQ(-EINVAL,
+			  testdev_create(self->testdev, kinds[i], getpagesize(), &id));
+	EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, DMA_BUF_TEST_CREATE, &arg));
 	arg.fd_flags = 0;
 	arg.faults = DMA_BUF_TEST_FAULTS + 1;
-	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
+	EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, DMA_BUF_TEST_CREATE, &arg));
 	arg.kind = DMA_BUF_TEST_BARE;
 	arg.faults = DMA_BUF_TEST_LEAKS_TABLES;
-	EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, &arg));
-	EXPECT_EQ(-ENOMEM, mock_create(self->mock, 0, DMA_BUF_TEST_MEMORY_MAX + 1, &id));
+	EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, DMA_BUF_TEST_CREATE, &arg));
+	EXPECT_EQ(-ENOMEM,
+		  testdev_create(self->testdev, 0, DMA_BUF_TEST_MEMORY_MAX + 1, &id));
 	EXPECT_EQ(free_fd, lowest_free_fd());
 }
 
@@ -240,7 +243,7 @@ TEST_F(device, unwritable_answer)
 		.size = sizeof(*create), .length = getpagesize(),
 	};
 	ASSERT_EQ(0, mprotect(page, getpagesize(), PROT_READ));
-	EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, DMA_BUF_TEST_CREATE, create));
+	EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, DMA_BUF_TEST_CREATE, create));
 	ASSERT_EQ(0, bufinfo_total(&after, &bytes));
 	EXPECT_EQ(before, after);
 	EXPECT_EQ(free_fd, lowest_free_fd());
@@ -251,8 +254,8 @@ TEST_F(device, unwritable_answer)
 		.size = sizeof(*attach), .fd = self->fd,
 	};
 	ASSERT_EQ(0, mprotect(page, getpagesize(), PROT_READ));
-	EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, DMA_BUF_TEST_ATTACH, attach));
-	EXPECT_STREQ("attach detach", mock_log(self->mock, self->id));
+	EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, DMA_BUF_TEST_ATTACH, attach));
+	EXPECT_STREQ("attach detach", testdev_log(self->testdev, self->id));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
@@ -288,7 +291,7 @@ TEST_F(device, set_op)
 			.delay_ms = bad[i].delay_ms,
 			.flags = bad[i].flags,
 		};
-		EXPECT_EQ(-EINVAL, mock_ioctl(self->mock, DMA_BUF_TEST_SET_OP, &arg))
+		EXPECT_EQ(-EINVAL, testdev_ioctl(self->testdev, DMA_BUF_TEST_SET_OP, &arg))
 			TH_LOG("case %d", i);
 	}
 }
@@ -306,7 +309,7 @@ TEST_F(device, skip_and_count)
 	};
 	int i;
 
-	ASSERT_EQ(0, mock_ioctl(self->mock, DMA_BUF_TEST_SET_OP, &arg));
+	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_SET_OP, &arg));
 	for (i = 0; i < 7; i++)
 		EXPECT_EQ(i < 2 || i >= 5 ? 0 : -EIO,
 			  buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ))
@@ -330,11 +333,11 @@ TEST_F(device, log)
 	for (i = 0; i < DMA_BUF_TEST_LOG_LEN + more; i++)
 		buf_sync(self->fd, (i % 2 ? DMA_BUF_SYNC_END : DMA_BUF_SYNC_START) |
 			 DMA_BUF_SYNC_READ);
-	ASSERT_EQ(0, mock_ioctl(self->mock, DMA_BUF_TEST_LOG, &arg));
+	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
 	EXPECT_EQ(10, arg.count);
 	EXPECT_EQ(more, arg.lost);
 	arg.count = DMA_BUF_TEST_LOG_LEN;
-	ASSERT_EQ(0, mock_ioctl(self->mock, DMA_BUF_TEST_LOG, &arg));
+	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
 	EXPECT_EQ(DMA_BUF_TEST_LOG_LEN - 10, arg.count);
 	EXPECT_EQ(0, arg.lost);
 	EXPECT_EQ(DMA_BUF_TEST_OP_BEGIN, calls[0].op);
@@ -343,33 +346,33 @@ TEST_F(device, log)
 	buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 	arg.count = 1;
 	arg.calls = 0;
-	EXPECT_EQ(-EFAULT, mock_ioctl(self->mock, DMA_BUF_TEST_LOG, &arg));
+	EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
 	/* Not read, so not forgotten */
-	EXPECT_STREQ("begin:from", mock_log(self->mock, self->id));
+	EXPECT_STREQ("begin:from", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(device, read_and_write)
 {
 	const size_t size = TEST_PAGES * getpagesize();
-	int importer = mock_attach(self->mock, self->fd, 0);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
 	char bytes[8] = {};
 
 	ASSERT_LT(0, importer);
-	EXPECT_EQ(-ENOENT, mock_read(self->mock, importer, 0, bytes, 1));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
-	EXPECT_EQ(0, mock_read(self->mock, importer, size - 8, bytes, 8));
-	EXPECT_EQ(-EACCES, mock_write(self->mock, importer, 0, bytes, 8));
-	EXPECT_EQ(-ERANGE, mock_read(self->mock, importer, size - 7, bytes, 8));
-	EXPECT_EQ(-ERANGE, mock_read(self->mock, importer, size, bytes, 1));
-	EXPECT_EQ(-ERANGE, mock_read(self->mock, importer, ~0ULL, bytes, 8));
-	EXPECT_EQ(-EFAULT, mock_read(self->mock, importer, 0, NULL, 8));
-	EXPECT_EQ(-EINVAL, mock_read(self->mock, importer, 0, bytes, 0));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	EXPECT_EQ(-ENOENT, mock_unmap(self->mock, importer));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_FROM_DEVICE));
-	EXPECT_EQ(0, mock_write(self->mock, importer, 0, bytes, 8));
-	EXPECT_EQ(-EACCES, mock_read(self->mock, importer, 0, bytes, 8));
-	EXPECT_EQ(-EFAULT, mock_write(self->mock, importer, 0, NULL, 8));
+	EXPECT_EQ(-ENOENT, testdev_read(self->testdev, importer, 0, bytes, 1));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
+	EXPECT_EQ(0, testdev_read(self->testdev, importer, size - 8, bytes, 8));
+	EXPECT_EQ(-EACCES, testdev_write(self->testdev, importer, 0, bytes, 8));
+	EXPECT_EQ(-ERANGE, testdev_read(self->testdev, importer, size - 7, bytes, 8));
+	EXPECT_EQ(-ERANGE, testdev_read(self->testdev, importer, size, bytes, 1));
+	EXPECT_EQ(-ERANGE, testdev_read(self->testdev, importer, ~0ULL, bytes, 8));
+	EXPECT_EQ(-EFAULT, testdev_read(self->testdev, importer, 0, NULL, 8));
+	EXPECT_EQ(-EINVAL, testdev_read(self->testdev, importer, 0, bytes, 0));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	EXPECT_EQ(-ENOENT, testdev_unmap(self->testdev, importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_FROM_DEVICE));
+	EXPECT_EQ(0, testdev_write(self->testdev, importer, 0, bytes, 8));
+	EXPECT_EQ(-EACCES, testdev_read(self->testdev, importer, 0, bytes, 8));
+	EXPECT_EQ(-EFAULT, testdev_write(self->testdev, importer, 0, NULL, 8));
 }
 
 TEST_F(device, importers)
@@ -383,29 +386,31 @@ TEST_F(device, importers)
 	int importer, i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		EXPECT_EQ(-EINVAL, mock_attach(self->mock, self->fd, bad[i]));
-	importer = mock_attach(self->mock, self->fd, 0);
+		EXPECT_EQ(-EINVAL, testdev_attach(self->testdev, self->fd, bad[i]));
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
 	for (i = 0; i < DMA_BUF_TEST_MAPPINGS; i++)
-		ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
-	EXPECT_EQ(-ENOSPC, mock_map(self->mock, importer, DIR_TO_DEVICE));
-	EXPECT_EQ(DMA_BUF_TEST_MAPPINGS, mock_importer(self->mock, importer).mapped);
-	ASSERT_EQ(0, mock_free(self->mock, importer));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+		ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
+	EXPECT_EQ(-ENOSPC, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
+	EXPECT_EQ(DMA_BUF_TEST_MAPPINGS, testdev_importer(self->testdev, importer).mapped);
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);
 }
 
 TEST_F(device, fences)
 {
 	int fence;
 
-	EXPECT_EQ(-EINVAL, mock_fence(self->mock, self->fd, DMA_BUF_TEST_BOOKKEEP + 1, 0));
-	EXPECT_EQ(-EINVAL, mock_fence(self->mock, self->fd, DMA_BUF_TEST_READ, 10001));
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_READ, 0);
+	EXPECT_EQ(-EINVAL,
+		  testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_BOOKKEEP + 1, 0));
+	EXPECT_EQ(-EINVAL,
+		  testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_READ, 10001));
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_READ, 0);
 	ASSERT_LT(0, fence);
-	EXPECT_EQ(-EINVAL, mock_signal(self->mock, fence, 5));
-	EXPECT_EQ(-EINVAL, mock_signal(self->mock, fence, -4096));
-	EXPECT_EQ(0, mock_signal(self->mock, fence, 0));
-	EXPECT_EQ(-EALREADY, mock_signal(self->mock, fence, 0));
+	EXPECT_EQ(-EINVAL, testdev_signal(self->testdev, fence, 5));
+	EXPECT_EQ(-EINVAL, testdev_signal(self->testdev, fence, -4096));
+	EXPECT_EQ(0, testdev_signal(self->testdev, fence, 0));
+	EXPECT_EQ(-EALREADY, testdev_signal(self->testdev, fence, 0));
 }
 
 TEST_F(device, migrate)
@@ -413,54 +418,54 @@ TEST_F(device, migrate)
 	int fd, vmap;
 	__u32 id;
 
-	EXPECT_EQ(-EINVAL, mock_migrate(self->mock, self->id, 0));
-	fd = mock_create(self->mock, DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_LAZY,
-			 getpagesize(), &id);
+	EXPECT_EQ(-EINVAL, testdev_migrate(self->testdev, self->id, 0));
+	fd = testdev_create(self->testdev, DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_LAZY,
+			    getpagesize(), &id);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EINVAL, mock_migrate(self->mock, id, 10001));
-	EXPECT_EQ(-ENODEV, mock_migrate(self->mock, id, 0));
-	vmap = mock_vmap(self->mock, fd);
+	EXPECT_EQ(-EINVAL, testdev_migrate(self->testdev, id, 10001));
+	EXPECT_EQ(-ENODEV, testdev_migrate(self->testdev, id, 0));
+	vmap = testdev_vmap(self->testdev, fd);
 	ASSERT_LT(0, vmap);
-	EXPECT_EQ(-EBUSY, mock_migrate(self->mock, id, 0));
-	ASSERT_EQ(0, mock_free(self->mock, vmap));
-	EXPECT_EQ(0, mock_migrate(self->mock, id, 0));
+	EXPECT_EQ(-EBUSY, testdev_migrate(self->testdev, id, 0));
+	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
+	EXPECT_EQ(0, testdev_migrate(self->testdev, id, 0));
 	close(fd);
-	EXPECT_EQ(-ENODEV, mock_migrate(self->mock, id, 0));
+	EXPECT_EQ(-ENODEV, testdev_migrate(self->testdev, id, 0));
 }
 
 /* Sessions: numbers of one mean nothing in another, importers see each other's */
 TEST_F(device, sessions)
 {
-	int other = need_mock(_metadata), importer;
+	int other = need_testdev(_metadata), importer;
 
-	EXPECT_EQ(~0U, mock_exporter(other, self->id).attached);
-	EXPECT_EQ(-ENOENT, mock_free(other, self->id));
-	importer = mock_attach(other, self->fd, 0);
+	EXPECT_EQ(~0U, testdev_exporter(other, self->id).attached);
+	EXPECT_EQ(-ENOENT, testdev_free(other, self->id));
+	importer = testdev_attach(other, self->fd, 0);
 	ASSERT_LT(0, importer);
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).attached);
-	ASSERT_EQ(0, mock_map(other, importer, DIR_TO_DEVICE));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).attached);
+	ASSERT_EQ(0, testdev_map(other, importer, DIR_TO_DEVICE));
 	/* Closed, it lets go of everything */
 	close(other);
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).attached);
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).mapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).attached);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
 /* ... whatever there is */
 TEST_F(device, session_ends_with_everything)
 {
-	int other = need_mock(_metadata);
+	int other = need_testdev(_metadata);
 
-	ASSERT_LT(0, mock_attach(other, self->fd, DMA_BUF_TEST_IMPORTER_DYNAMIC));
-	ASSERT_LT(0, mock_vmap(other, self->fd));
-	ASSERT_LT(0, mock_fence(other, self->fd, DMA_BUF_TEST_WRITE, 0));
-	ASSERT_LT(0, mock_fence(other, self->fd, DMA_BUF_TEST_WRITE, 10000));
-	ASSERT_EQ(0, mock_choose_mmap(other, self->fd));
-	ASSERT_LT(0, mock_hold(other, self->fd));
+	ASSERT_LT(0, testdev_attach(other, self->fd, DMA_BUF_TEST_IMPORTER_DYNAMIC));
+	ASSERT_LT(0, testdev_vmap(other, self->fd));
+	ASSERT_LT(0, testdev_fence(other, self->fd, DMA_BUF_TEST_WRITE, 0));
+	ASSERT_LT(0, testdev_fence(other, self->fd, DMA_BUF_TEST_WRITE, 10000));
+	ASSERT_EQ(0, testdev_choose_mmap(other, self->fd));
+	ASSERT_LT(0, testdev_hold(other, self->fd));
 	EXPECT_EQ(5, fdinfo_count(self->fd));
 	close(other);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).vmapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).vmapped);
 	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }

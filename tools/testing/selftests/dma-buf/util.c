@@ -217,12 +217,12 @@ static int udmabuf_export(int dev, int memfd, size_t size, int flags)
 	return result(ioctl(dev, UDMABUF_CREATE, &arg));
 }
 
-int mock_open(void)
+int testdev_open(void)
 {
 	return result(open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC));
 }
 
-static int mock_export(int dev, size_t size, int flags)
+static int testdev_export(int dev, size_t size, int flags)
 {
 	struct dma_buf_test_create arg = {
 		.size = sizeof(arg),
@@ -271,8 +271,8 @@ int source_open(struct source *source, enum exporter exporter, size_t size)
 	case VIVID:
 		source->dev = vivid_open();
 		break;
-	case MOCK:
-		source->dev = mock_open();
+	case TESTDEV:
+		source->dev = testdev_open();
 		break;
 	}
 	if (source->dev < 0)
@@ -307,8 +307,8 @@ int source_export(struct source *source, int flags)
 		return vgem_export(source->dev, source->handle, flags);
 	case VIVID:
 		return vivid_export(source->dev, flags);
-	case MOCK:
-		return mock_export(source->dev, source->size, flags);
+	case TESTDEV:
+		return testdev_export(source->dev, source->size, flags);
 	}
 	return -EINVAL;
 }
@@ -347,7 +347,7 @@ const char *exporter_exp_name(enum exporter exporter)
 		[UDMABUF] = "udmabuf",
 		[VGEM] = "drm",
 		[VIVID] = "videobuf2_vmalloc",
-		[MOCK] = "dma_buf_testdev",
+		[TESTDEV] = "dma_buf_testdev",
 	};
 
 	return names[exporter];
@@ -361,7 +361,7 @@ const char *exporter_node(enum exporter exporter)
 		[UDMABUF] = "/dev/udmabuf",
 		[VGEM] = "a /dev/dri/card* of the vgem driver",
 		[VIVID] = "a capturing /dev/video* of the vivid driver",
-		[MOCK] = DMA_BUF_TEST_DEVICE,
+		[TESTDEV] = DMA_BUF_TEST_DEVICE,
 	};
 
 	return nodes[exporter];

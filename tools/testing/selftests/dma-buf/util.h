@@ -31,7 +31,7 @@ enum exporter {
 	UDMABUF,
 	VGEM,
 	VIVID,
-	MOCK,
+	TESTDEV,
 };
 
 /* A device that buffers can be had from */
@@ -53,7 +53,7 @@ const char *exporter_node(enum exporter exporter);
 bool exporter_missing(int err);
 int udmabuf_alloc(int *memfd, size_t size, int flags);
 int udmabuf_memory_pinned(int memfd);
-int mock_open(void);
+int testdev_open(void);
 int vgem_open(void);
 int vgem_create(int drm, size_t *size, __u32 *handle);
 int vgem_export(int drm, __u32 handle, int flags);

@@ -355,7 +355,7 @@ static void expect_same(struct __test_metadata *_metadata, const char *what,
 FIXTURE(iter) {
 	struct dmabuf_iter *skel;
 	struct view *view, *other;
-	int mock;
+	int testdev;
 };
 
 FIXTURE_SETUP(iter)
@@ -364,7 +364,7 @@ FIXTURE_SETUP(iter)
 
 	if (access(KERNEL_BTF, R_OK))
 		SKIP_TEST("%s: needs CONFIG_DEBUG_INFO_BTF", KERNEL_BTF);
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
 	self->view = calloc(1, sizeof(*self->view));
 	self->other = calloc(1, sizeof(*self->other));
@@ -379,12 +379,12 @@ FIXTURE_TEARDOWN(iter)
 	dmabuf_iter__destroy(self->skel);
 	free(self->view);
 	free(self->other);
-	close(self->mock);
+	close(self->testdev);
 }
 
-static int buffer(struct __test_metadata *_metadata, int mock, size_t size)
+static int buffer(struct __test_metadata *_metadata, int testdev, size_t size)
 {
-	int fd = mock_create(mock, 0, size, &(__u32){ 0 });
+	int fd = testdev_create(testdev, 0, size, &(__u32){ 0 });
 
 	ASSERT_LE(0, fd);
 	return fd;
@@ -401,7 +401,7 @@ static void expect_buffer(struct __test_metadata *_metadata, const struct view *
 	ASSERT_NE(NULL, record);
 	EXPECT_EQ(size, record->size);
 	EXPECT_EQ(1, record->count);
-	EXPECT_STREQ(exporter_exp_name(MOCK), record->exporter);
+	EXPECT_STREQ(exporter_exp_name(TESTDEV), record->exporter);
 	EXPECT_EQ(!!name, record->named);
 	EXPECT_STREQ(name ?: "", record->name);
 }
@@ -412,7 +412,7 @@ TEST_F(iter, target_shows_each_once)
 	int fds[SOME], i;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, (i + 1) * page);
+		fds[i] = buffer(_metadata, self->testdev, (i + 1) * page);
 	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
 	ASSERT_EQ(0, buf_set_name(fds[1], ""));
 
@@ -432,7 +432,7 @@ TEST_F(iter, target_shows_each_once)
 /* At the end a program may write totals, also if there was no buffer. */
 TEST_F(iter, target_runs_at_the_end)
 {
-	int buf = buffer(_metadata, self->mock, getpagesize());
+	int buf = buffer(_metadata, self->testdev, getpagesize());
 	char text[512] = "", *line, *rest;
 	unsigned int lines_told;
 	size_t lines = 0;
@@ -473,7 +473,7 @@ TEST_F(iter, target_ends_once)
 	ASSERT_LT(0, read(fd, text, sizeof(text) - 1));
 	EXPECT_STREQ("total 0\n", text);
 
-	buf = buffer(_metadata, self->mock, getpagesize());
+	buf = buffer(_metadata, self->testdev, getpagesize());
 	EXPECT_EQ(0, read(fd, text, sizeof(text)));
 	close(buf);
 	close(fd);
@@ -486,7 +486,7 @@ TEST_F(iter, target_read_in_pieces)
 	ino_t inos[SOME];
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	ASSERT_EQ(0, view_target(self->other, self->skel, 7));
 	expect_same(_metadata, "in pieces", self->other, self->view);
@@ -515,7 +515,7 @@ TEST_F(iter, target_closed_early)
 	int fds[SOME], fd, i;
 
 	for (i = 0; i < SOME; i++) {
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 		fd = target_open(self->skel->progs.write_records);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(sizeof(struct record),
@@ -534,7 +534,7 @@ TEST_F(iter, target_longer_than_a_read)
 	static int fds[MANY];
 
 	for (i = 0; i < MANY; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_EQ(0, view_target(self->view, self->skel, 1 << 20));
 	for (i = 0; i < MANY; i++)
 		missing += view_has(self->view, buf_ino(fds[i])) != 1;
@@ -551,7 +551,7 @@ TEST_F(iter, target_pinned_for_others)
 	int fd, status;
 	pid_t child;
 
-	fd = buffer(_metadata, self->mock, getpagesize());
+	fd = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_NE(NULL, mkdtemp(dir));
 	ASSERT_EQ(0, mount("bpf", dir, "bpf", 0, "mode=0755"));
 	snprintf(path, sizeof(path), "%s/dmabuf", dir);
@@ -588,7 +588,7 @@ TEST_F(iter, loop_shows_each_once)
 	int fds[SOME], i;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, (i + 1) * getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, (i + 1) * getpagesize());
 	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
 
 	ASSERT_EQ(0, view_walk(self->view, self->skel));
@@ -614,7 +614,7 @@ TEST_F(iter, loop_left_early)
 
 	for (i = 0; i < SOME; i++) {
 		for (j = 0; j < SOME; j++)
-			fds[j] = buffer(_metadata, self->mock, getpagesize());
+			fds[j] = buffer(_metadata, self->testdev, getpagesize());
 		self->skel->bss->walked = 0;
 		self->skel->bss->leave_after = i;
 		ASSERT_EQ(0, prog_run(self->skel->progs.walk_some));
@@ -630,7 +630,7 @@ TEST_F(iter, loop_left_early)
 
 struct churn {
 	pthread_t thread;
-	int mock;
+	int testdev;
 	atomic_bool stop;
 	unsigned int rounds;
 };
@@ -646,16 +646,16 @@ static void *churn_main(void *arg)
 		i = churn->rounds % 8;
 		if (fds[i] >= 0)
 			close(fds[i]);
-		fds[i] = mock_create(churn->mock, 0, getpagesize(), &(__u32){ 0 });
+		fds[i] = testdev_create(churn->testdev, 0, getpagesize(), &(__u32){ 0 });
 		/* The device keeps a record of each. */
 		if (churn->rounds % 64 == 63) {
-			close(churn->mock);
-			churn->mock = mock_open();
+			close(churn->testdev);
+			churn->testdev = testdev_open();
 		}
 	}
 	for (i = 0; i < 8; i++)
 		close(fds[i]);
-	close(churn->mock);
+	close(churn->testdev);
 	return NULL;
 }
 
@@ -666,10 +666,10 @@ TEST_F(iter, while_others_export)
 	int fds[SOME], i, round;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	for (i = 0; i < 2; i++) {
-		churns[i].mock = mock_open();
-		ASSERT_LE(0, churns[i].mock);
+		churns[i].testdev = testdev_open();
+		ASSERT_LE(0, churns[i].testdev);
 		ASSERT_EQ(0, pthread_create(&churns[i].thread, NULL, churn_main,
 					    &churns[i]));
 	}
@@ -711,9 +711,9 @@ static void random_name(struct __test_metadata *_metadata, int fd)
  * without names, devices, maps and further descriptors, held by one process, by two
  * or by none.
  */
-static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
+static pid_t random_buffers(struct __test_metadata *_metadata, int testdev)
 {
-	static const enum exporter exporters[] = { SYSTEM_HEAP, UDMABUF, VGEM, MOCK };
+	static const enum exporter exporters[] = { SYSTEM_HEAP, UDMABUF, VGEM, TESTDEV };
 	static int fds[MANY];
 	int i;
 	pid_t child;
@@ -727,7 +727,7 @@ static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
 			TH_LOG("buffer %d: %s", i, strerror(-fds[i]));
 		random_name(_metadata, fds[i]);
 		if (random() % 4 == 0)
-			ASSERT_LE(0, mock_attach(mock, fds[i], 0));
+			ASSERT_LE(0, testdev_attach(testdev, fds[i], 0));
 		if (random() % 4 == 0)
 			ASSERT_LE(0, fcntl(fds[i], F_DUPFD_CLOEXEC, 0));
 		if (random() % 4 == 0)
@@ -761,7 +761,7 @@ TEST_F(iter, same_as_bufinfo_and_lsdmabuf)
 		SKIP_TEST("lsdmabuf is not installed");
 	TH_LOG("seed %u", seed);
 	srandom(seed);
-	child = random_buffers(_metadata, self->mock);
+	child = random_buffers(_metadata, self->testdev);
 
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	EXPECT_LE(MANY, self->view->count);
