@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: what the parts of the mock device share.
+ * dma-buf: what the parts of the test device share.
  *
  * All of it stands on the public headers alone, so that it can be built as a
  * module for any core.
@@ -9,9 +9,9 @@
  *
  *	mmap_lock
  *	  dma_buf.resv				(importers, and hooks that need it)
- *	    tdev_exporter.memory_lock		(allocation, store, page faults)
- *	      tdev_exporter.lock
- *	tdev_session.objects.xa_lock		(a leaf)
+ *	    testdev_exporter.memory_lock	(allocation, store, page faults)
+ *	      testdev_exporter.lock
+ *	testdev_session.objects.xa_lock		(a leaf)
  */
 #ifndef _DMA_BUF_TEST_DEVICE_INTERNAL_H
 #define _DMA_BUF_TEST_DEVICE_INTERNAL_H
@@ -25,67 +25,67 @@
 
 #include "dma-buf-testdev.h"
 
-struct tdev_object;
+struct testdev_object;
 struct vm_area_struct;
 
 /* Longest delay that a test can ask for, so that none can block anything for good */
-#define TDEV_DELAY_MAX_MS	10000U
+#define TESTDEV_DELAY_MAX_MS	10000U
 
 /**
- * struct tdev_session - an open file
- * @objects: &struct tdev_object by number
+ * struct testdev_session - an open file
+ * @objects: &struct testdev_object by number
  * @mmap: buffer that mmap() of the file reaches, or NULL; guarded by the xa_lock of
  *	@objects
  * @resv: reservation of the buffers that share one; guarded by the same
  */
-struct tdev_session {
+struct testdev_session {
 	struct xarray objects;
 	struct dma_buf *mmap;
-	struct tdev_shared_resv *resv;
+	struct testdev_shared_resv *resv;
 };
 
 /**
- * struct tdev_shared_resv - a reservation of several buffers
+ * struct testdev_shared_resv - a reservation of several buffers
  * @resv: the reservation
  * @refs: the session's, and one for each buffer
  */
-struct tdev_shared_resv {
+struct testdev_shared_resv {
 	struct dma_resv resv;
 	refcount_t refs;
 };
 
 /**
- * struct tdev_type - a kind of object
+ * struct testdev_type - a kind of object
  * @free: the last reference is gone
  */
-struct tdev_type {
-	void (*free)(struct tdev_object *object);
+struct testdev_type {
+	void (*free)(struct testdev_object *object);
 };
 
 /**
- * struct tdev_object - whatever a session gives a number
+ * struct testdev_object - whatever a session gives a number
  * @type: what it is
  * @session: that it belongs to. Only to be compared: an exporter and an importer
  *	can outlive it
  * @id: its number there
  * @refs: the session's, that of each ioctl under way, and an exporter's buffer's
  */
-struct tdev_object {
-	const struct tdev_type *type;
-	const struct tdev_session *session;
+struct testdev_object {
+	const struct testdev_type *type;
+	const struct testdev_session *session;
 	u32 id;
 	refcount_t refs;
 };
 
-extern const struct tdev_type tdev_exporter_type;
-extern const struct tdev_type tdev_leak_type;
-extern const struct tdev_type tdev_importer_type;
-extern const struct tdev_type tdev_vmap_type;
-extern const struct tdev_type tdev_fence_type;
-extern const struct tdev_type tdev_hold_type;
+extern const struct testdev_type testdev_exporter_type;
+extern const struct testdev_type testdev_leak_type;
+extern const struct testdev_type testdev_importer_type;
+extern const struct testdev_type testdev_vmap_type;
+extern const struct testdev_type testdev_fence_type;
+extern const struct testdev_type testdev_hold_type;
 
 /**
- * struct tdev_call - an ioctl under way
+ * struct testdev_call - an ioctl under way
  * @session: whose
  * @id: number kept for @made, or 0
  * @made: object that comes into being if all goes well
@@ -93,10 +93,10 @@ extern const struct tdev_type tdev_hold_type;
  * @fd: descriptor kept for @file
  * @arg: the argument, in and out
  */
-struct tdev_call {
-	struct tdev_session *session;
+struct testdev_call {
+	struct testdev_session *session;
 	u32 id;
-	struct tdev_object *made;
+	struct testdev_object *made;
 	struct file *file;
 	int fd;
 	union {
@@ -119,39 +119,39 @@ struct tdev_call {
 };
 
 /* Sessions and objects */
-int tdev_object_make(struct tdev_call *call, struct tdev_object *object,
-		     const struct tdev_type *type);
-struct tdev_object *tdev_object_get(struct tdev_session *session, u32 id,
-				    const struct tdev_type *type);
-void tdev_object_put(struct tdev_object *object);
-struct tdev_shared_resv *tdev_session_resv(struct tdev_session *session);
-void tdev_shared_resv_put(struct tdev_shared_resv *shared);
-struct device *tdev_device(void);
+int testdev_object_make(struct testdev_call *call, struct testdev_object *object,
+			const struct testdev_type *type);
+struct testdev_object *testdev_object_get(struct testdev_session *session, u32 id,
+					  const struct testdev_type *type);
+void testdev_object_put(struct testdev_object *object);
+struct testdev_shared_resv *testdev_session_resv(struct testdev_session *session);
+void testdev_shared_resv_put(struct testdev_shared_resv *shared);
+struct device *testdev_device(void);
 
 /* Fences of the device's own making */
-struct dma_fence *tdev_fence_alloc(void);
-bool tdev_fence_end(struct dma_fence *fence, int error);
-int tdev_fence(struct tdev_call *call);
-int tdev_signal(struct tdev_call *call);
-int tdev_hold(struct tdev_call *call);
+struct dma_fence *testdev_fence_alloc(void);
+bool testdev_fence_end(struct dma_fence *fence, int error);
+int testdev_fence(struct testdev_call *call);
+int testdev_signal(struct testdev_call *call);
+int testdev_hold(struct testdev_call *call);
 
 /* Exporter */
-int tdev_create(struct tdev_call *call);
-int tdev_set_op(struct tdev_call *call);
-int tdev_log(struct tdev_call *call);
-int tdev_exporter_info(struct tdev_call *call);
-int tdev_migrate(struct tdev_call *call);
+int testdev_create(struct testdev_call *call);
+int testdev_set_op(struct testdev_call *call);
+int testdev_log(struct testdev_call *call);
+int testdev_exporter_info(struct testdev_call *call);
+int testdev_migrate(struct testdev_call *call);
 
 /* Importer */
-u32 tdev_importer_id(struct dma_buf_attachment *attach,
-		     const struct tdev_session *session);
-int tdev_attach(struct tdev_call *call);
-int tdev_map(struct tdev_call *call);
-int tdev_unmap(struct tdev_call *call);
-int tdev_pin(struct tdev_call *call);
-int tdev_unpin(struct tdev_call *call);
-int tdev_importer_info(struct tdev_call *call);
-int tdev_vmap(struct tdev_call *call);
-int tdev_rw(struct tdev_call *call);
+u32 testdev_importer_id(struct dma_buf_attachment *attach,
+			const struct testdev_session *session);
+int testdev_attach(struct testdev_call *call);
+int testdev_map(struct testdev_call *call);
+int testdev_unmap(struct testdev_call *call);
+int testdev_pin(struct testdev_call *call);
+int testdev_unpin(struct testdev_call *call);
+int testdev_importer_info(struct testdev_call *call);
+int testdev_vmap(struct testdev_call *call);
+int testdev_rw(struct testdev_call *call);
 
 #endif /* _DMA_BUF_TEST_DEVICE_INTERNAL_H */
