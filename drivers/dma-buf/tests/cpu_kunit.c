@@ -497,7 +497,7 @@ static struct kunit_case dma_buf_cpu_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_cpu_test_suite = {
-	.name = "dma-buf-cpu",
+	.name = "dma_buf_cpu",
 	.init = test_init,
 	.test_cases = dma_buf_cpu_test_cases,
 };

@@ -810,7 +810,7 @@ static struct kunit_case dma_buf_fatal_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_fatal_test_suite = {
-	.name = "dma-buf-fatal-on-stock",
+	.name = "dma_buf_fatal",
 	.init = test_init,
 	.test_cases = dma_buf_fatal_test_cases,
 };

@@ -1357,7 +1357,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_file_test_suite = {
-	.name = "dma-buf-file",
+	.name = "dma_buf_file",
 	.init = test_init,
 	.test_cases = dma_buf_file_test_cases,
 };

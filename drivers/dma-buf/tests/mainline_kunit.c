@@ -485,7 +485,7 @@ static struct kunit_case dma_buf_mainline_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_mainline_test_suite = {
-	.name = "dma-buf-mainline",
+	.name = "dma_buf_mainline",
 	.init = test_init,
 	.test_cases = dma_buf_mainline_test_cases,
 };

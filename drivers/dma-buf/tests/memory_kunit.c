@@ -337,7 +337,7 @@ static struct kunit_case dma_buf_memory_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_memory_test_suite = {
-	.name = "dma-buf-memory",
+	.name = "dma_buf_memory",
 	.init = test_memory_init,
 	.test_cases = dma_buf_memory_test_cases,
 };
