@@ -81,7 +81,7 @@ struct testdev_rule {
  * @lock: guards what follows
  * @dmabuf: the buffer, NULL before and after
  * @moving: @work is under way
- * @rules: by enum dma_buf_test_op
+ * @rules: by enum dma_buf_hook
  * @log: calls of hooks
  * @logged: how many are there
  * @lost: how many did not fit
@@ -112,7 +112,7 @@ struct testdev_exporter {
 	spinlock_t lock; /* what follows */
 	struct dma_buf *dmabuf;
 	bool moving;
-	struct testdev_rule rules[DMA_BUF_TEST_OPS];
+	struct testdev_rule rules[HOOKS];
 	struct dma_buf_test_call log[DMA_BUF_TEST_LOG_LEN];
 	u32 logged;
 	u32 lost;
@@ -136,11 +136,11 @@ static struct testdev_exporter *exporter_of(struct dma_buf_attachment *attach)
 
 /* Rules and log */
 
-/* Counts a call of @op and says what is special about it. */
+/* Counts a call of @hook and says what is special about it. */
 static struct testdev_rule testdev_rule_next(struct testdev_exporter *exporter,
-					     enum dma_buf_test_op op)
+					     enum dma_buf_hook hook)
 {
-	struct testdev_rule *rule = &exporter->rules[op], now = {};
+	struct testdev_rule *rule = &exporter->rules[hook], now = {};
 
 	spin_lock(&exporter->lock);
 	if (rule->seen++ >= rule->skip &&
@@ -175,15 +175,15 @@ static int testdev_rule_delay(const struct testdev_rule *rule, bool interruptibl
 
 /* All there is to a hook that has nothing of its own to do before it fails */
 static int testdev_rule_apply(struct testdev_exporter *exporter,
-			      enum dma_buf_test_op op, bool interruptible,
+			      enum dma_buf_hook hook, bool interruptible,
 			      struct testdev_rule *rule)
 {
-	*rule = testdev_rule_next(exporter, op);
+	*rule = testdev_rule_next(exporter, hook);
 	return testdev_rule_delay(rule, interruptible) ?: rule->error;
 }
 
 /* Logs the call, and counts with it, in one go: a reader sees both or none. */
-static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_test_op op,
+static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_hook hook,
 			    struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir, int result,
 			    u32 *count, int change)
@@ -196,7 +196,7 @@ static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_test
 
 	if (exporter->logged < DMA_BUF_TEST_LOG_LEN) {
 		call = &exporter->log[exporter->logged++];
-		call->op = op;
+		call->op = hook;
 		call->result = result;
 		call->dir = dir;
 		call->importer = attach ?
@@ -395,11 +395,11 @@ static int testdev_hook_attach(struct dma_buf *dmabuf,
 	struct testdev_rule rule;
 	int ret;
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_ATTACH, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_ATTACH, false, &rule);
 	/* Some refuse peer memory and some leave the flag: tests see both. */
 	if (exporter->kind & DMA_BUF_TEST_DYNAMIC)
 		attach->peer2peer = false;
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_ATTACH, attach, DMA_NONE,
+	return testdev_hook_end(exporter, HOOK_ATTACH, attach, DMA_NONE,
 				ret, &exporter->attached, 1);
 }
 
@@ -409,8 +409,8 @@ static void testdev_hook_detach(struct dma_buf *dmabuf,
 	struct testdev_exporter *exporter = dmabuf->priv;
 	struct testdev_rule rule;
 
-	testdev_rule_apply(exporter, DMA_BUF_TEST_OP_DETACH, false, &rule);
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_DETACH, attach, DMA_NONE, 0,
+	testdev_rule_apply(exporter, HOOK_DETACH, false, &rule);
+	testdev_hook_end(exporter, HOOK_DETACH, attach, DMA_NONE, 0,
 			 &exporter->attached, -1);
 }
 
@@ -421,8 +421,8 @@ static int testdev_hook_pin(struct dma_buf_attachment *attach)
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_PIN, false, &rule);
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_PIN, attach, DMA_NONE, ret,
+	ret = testdev_rule_apply(exporter, HOOK_PIN, false, &rule);
+	return testdev_hook_end(exporter, HOOK_PIN, attach, DMA_NONE, ret,
 				&exporter->pinned, 1);
 }
 
@@ -432,8 +432,8 @@ static void testdev_hook_unpin(struct dma_buf_attachment *attach)
 	struct testdev_rule rule;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	testdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNPIN, false, &rule);
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_UNPIN, attach, DMA_NONE, 0,
+	testdev_rule_apply(exporter, HOOK_UNPIN, false, &rule);
+	testdev_hook_end(exporter, HOOK_UNPIN, attach, DMA_NONE, 0,
 			 &exporter->pinned, -1);
 }
 
@@ -479,13 +479,13 @@ static struct sg_table *testdev_hook_map(struct dma_buf_attachment *attach,
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_MAP, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_MAP, true, &rule);
 	if (ret)
 		sgt = ERR_PTR(ret);
 	else if (!(rule.flags & DMA_BUF_TEST_NULL))
 		sgt = testdev_sgt_map(exporter, attach, dir, &rule);
 
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_MAP, attach, dir,
+	testdev_hook_end(exporter, HOOK_MAP, attach, dir,
 			 PTR_ERR_OR_ZERO(sgt), sgt ? &exporter->mapped : NULL, 1);
 	return sgt;
 }
@@ -498,11 +498,11 @@ static void testdev_hook_unmap(struct dma_buf_attachment *attach,
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	testdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNMAP, false, &rule);
+	testdev_rule_apply(exporter, HOOK_UNMAP, false, &rule);
 	dma_unmap_sgtable(attach->dev, sgt, dir, TESTDEV_MAP_ATTRS);
 	sg_free_table(sgt);
 	kfree(sgt);
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_UNMAP, attach, dir, 0,
+	testdev_hook_end(exporter, HOOK_UNMAP, attach, dir, 0,
 			 &exporter->mapped, -1);
 }
 
@@ -571,12 +571,12 @@ static int testdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction di
 	struct testdev_rule rule;
 	int ret;
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_BEGIN, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_BEGIN, true, &rule);
 	if (!ret && exporter->faults & DMA_BUF_TEST_LEAKS_TABLES)
 		ret = testdev_table_make(exporter);
 	if (!ret)
 		ret = testdev_cpu_begin(exporter, dmabuf, dir, &rule);
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_BEGIN, NULL, dir, ret,
+	return testdev_hook_end(exporter, HOOK_BEGIN, NULL, dir, ret,
 				NULL, 0);
 }
 
@@ -587,7 +587,7 @@ static int testdev_hook_end_access(struct dma_buf *dmabuf,
 	struct testdev_rule rule;
 	int ret;
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_END, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_END, true, &rule);
 	if (!ret && exporter->kind & DMA_BUF_TEST_NONCOHERENT &&
 	    testdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
 		guard(mutex)(&exporter->memory_lock);
@@ -596,7 +596,7 @@ static int testdev_hook_end_access(struct dma_buf *dmabuf,
 		       exporter->stores[exporter->store], exporter->cpu,
 		       exporter->size);
 	}
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_END, NULL, dir, ret,
+	return testdev_hook_end(exporter, HOOK_END, NULL, dir, ret,
 				NULL, 0);
 }
 
@@ -626,7 +626,7 @@ static int testdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	struct testdev_rule rule;
 	int ret;
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_MMAP, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_MMAP, false, &rule);
 	/* VM_SHARED is taken away from maps of read-only descriptors. */
 	if (!ret && !(vma->vm_flags & VM_MAYSHARE))
 		ret = -EINVAL;
@@ -639,7 +639,7 @@ static int testdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		vma->vm_ops = &testdev_vm_ops;
 		vma->vm_private_data = exporter;
 	}
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_MMAP, NULL, DMA_NONE, ret,
+	return testdev_hook_end(exporter, HOOK_MMAP, NULL, DMA_NONE, ret,
 				NULL, 0);
 }
 
@@ -651,12 +651,12 @@ static int testdev_hook_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	ret = testdev_rule_apply(exporter, DMA_BUF_TEST_OP_VMAP, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_VMAP, false, &rule);
 	if (!ret)
 		ret = testdev_memory_alloc(exporter);
 	if (!ret)
 		iosys_map_set_vaddr(map, testdev_cpu_memory(exporter));
-	return testdev_hook_end(exporter, DMA_BUF_TEST_OP_VMAP, NULL, DMA_NONE, ret,
+	return testdev_hook_end(exporter, HOOK_VMAP, NULL, DMA_NONE, ret,
 				&exporter->vmapped, 1);
 }
 
@@ -666,8 +666,8 @@ static void testdev_hook_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct testdev_rule rule;
 
 	dma_resv_assert_held(dmabuf->resv);
-	testdev_rule_apply(exporter, DMA_BUF_TEST_OP_VUNMAP, false, &rule);
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_VUNMAP, NULL, DMA_NONE, 0,
+	testdev_rule_apply(exporter, HOOK_VUNMAP, false, &rule);
+	testdev_hook_end(exporter, HOOK_VUNMAP, NULL, DMA_NONE, 0,
 			 &exporter->vmapped, -1);
 }
 
@@ -680,13 +680,13 @@ static void testdev_hook_release(struct dma_buf *dmabuf)
 
 	/* A core that is late with this call shows it a file that is gone. */
 	ok = file->private_data == dmabuf && !file_count(file);
-	testdev_rule_apply(exporter, DMA_BUF_TEST_OP_RELEASE, false, &rule);
+	testdev_rule_apply(exporter, HOOK_RELEASE, false, &rule);
 
 	scoped_guard(spinlock, &exporter->lock) {
 		exporter->dmabuf = NULL;
 		exporter->file_ok = ok;
 	}
-	testdev_hook_end(exporter, DMA_BUF_TEST_OP_RELEASE, NULL, DMA_NONE, 0,
+	testdev_hook_end(exporter, HOOK_RELEASE, NULL, DMA_NONE, 0,
 			 &exporter->released, 1);
 	testdev_shared_resv_put(exporter->resv);
 	exporter->resv = NULL;
@@ -928,27 +928,27 @@ put_fd:
  */
 int testdev_set_op(struct testdev_call *call)
 {
-	const u32 can_fail = BIT(DMA_BUF_TEST_OP_ATTACH) |
-			     BIT(DMA_BUF_TEST_OP_PIN) |
-			     BIT(DMA_BUF_TEST_OP_MAP) |
-			     BIT(DMA_BUF_TEST_OP_BEGIN) |
-			     BIT(DMA_BUF_TEST_OP_END) |
-			     BIT(DMA_BUF_TEST_OP_MMAP) |
-			     BIT(DMA_BUF_TEST_OP_VMAP);
-	const u32 can_async = BIT(DMA_BUF_TEST_OP_MAP) |
-			      BIT(DMA_BUF_TEST_OP_BEGIN);
+	const u32 can_fail = BIT(HOOK_ATTACH) |
+			     BIT(HOOK_PIN) |
+			     BIT(HOOK_MAP) |
+			     BIT(HOOK_BEGIN) |
+			     BIT(HOOK_END) |
+			     BIT(HOOK_MMAP) |
+			     BIT(HOOK_VMAP);
+	const u32 can_async = BIT(HOOK_MAP) |
+			      BIT(HOOK_BEGIN);
 	struct dma_buf_test_set_op *arg = &call->arg.set_op;
 	struct testdev_exporter *exporter;
 	struct testdev_object *object;
 	struct testdev_rule *rule;
 	u32 op = arg->op;
 
-	if (!op || op >= DMA_BUF_TEST_OPS || arg->delay_ms > TESTDEV_DELAY_MAX_MS ||
+	if (!op || op >= HOOKS || arg->delay_ms > TESTDEV_DELAY_MAX_MS ||
 	    arg->error > 0 || arg->error < -MAX_ERRNO ||
 	    arg->flags & ~(DMA_BUF_TEST_NULL | DMA_BUF_TEST_ASYNC))
 		return -EINVAL;
 	if ((arg->error && !(can_fail & BIT(op))) ||
-	    (arg->flags & DMA_BUF_TEST_NULL && op != DMA_BUF_TEST_OP_MAP) ||
+	    (arg->flags & DMA_BUF_TEST_NULL && op != HOOK_MAP) ||
 	    (arg->flags & DMA_BUF_TEST_ASYNC && !(can_async & BIT(op))))
 		return -EINVAL;
 

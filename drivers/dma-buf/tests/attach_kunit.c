@@ -37,7 +37,7 @@ static void test_attach_static(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_FALSE(test, mock->listed);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 	mock_put(mock, dmabuf);
 }
 
@@ -80,11 +80,11 @@ static void test_attach_refused(struct kunit *test)
 	struct dma_buf *dmabuf = mock_export(mock);
 	struct dma_buf_attachment *attach;
 
-	mock->error[MOCK_ATTACH] = -EOPNOTSUPP;
+	mock->error[HOOK_ATTACH] = -EOPNOTSUPP;
 	attach = dma_buf_attach(dmabuf, test_device(test));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(attach), -EOPNOTSUPP);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
-	mock_expect_ops(mock, MOCK_ATTACH);
+	mock_expect_ops(mock, HOOK_ATTACH);
 	mock_put(mock, dmabuf);
 }
 
@@ -99,7 +99,7 @@ static void test_attach_null(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_attach(dmabuf, NULL)), -EINVAL);
 	expect_end();
 	mock_put(mock, dmabuf);
-	mock_expect_ops(mock, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_RELEASE);
 }
 
 static void test_detach_wrong(struct kunit *test)
@@ -161,7 +161,7 @@ static void test_map(struct kunit *test)
 
 	attach = test_attach(test, dmabuf, param->importer);
 	/* Nothing is mapped before it is asked for. */
-	mock_expect_ops(mock, MOCK_ATTACH);
+	mock_expect_ops(mock, HOOK_ATTACH);
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
@@ -176,9 +176,9 @@ static void test_map(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, i, MOCK_SEGMENTS);
 	if (test_map_pins(param))
-		mock_expect_ops(mock, MOCK_PIN, MOCK_MAP);
+		mock_expect_ops(mock, HOOK_PIN, HOOK_MAP);
 	else
-		mock_expect_ops(mock, MOCK_MAP);
+		mock_expect_ops(mock, HOOK_MAP);
 
 	/* What the importer does to a debug copy is its own affair. */
 	if (IS_ENABLED(CONFIG_DMABUF_DEBUG) && param->exporter != MOCK_CACHED)
@@ -187,16 +187,16 @@ static void test_map(struct kunit *test)
 	if (param->exporter == MOCK_CACHED)
 		mock_expect_ops(mock);
 	else if (test_map_pins(param))
-		mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN);
+		mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN);
 	else
-		mock_expect_ops(mock, MOCK_UNMAP);
+		mock_expect_ops(mock, HOOK_UNMAP);
 	dma_resv_unlock(dmabuf->resv);
 
 	dma_buf_detach(dmabuf, attach);
 	if (param->exporter == MOCK_CACHED)
-		mock_expect_ops(mock, MOCK_UNMAP, MOCK_DETACH);
+		mock_expect_ops(mock, HOOK_UNMAP, HOOK_DETACH);
 	else
-		mock_expect_ops(mock, MOCK_DETACH);
+		mock_expect_ops(mock, HOOK_DETACH);
 	mock_put(mock, dmabuf);
 }
 
@@ -221,13 +221,13 @@ static void test_map_unlocked(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(attach, second, DMA_FROM_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP),
-			mock_count(mock, MOCK_UNMAP));
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN),
-			mock_count(mock, MOCK_UNPIN));
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP),
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_MAP),
+			mock_count(mock, HOOK_UNMAP));
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_PIN),
+			mock_count(mock, HOOK_UNPIN));
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_MAP),
 			param->exporter == MOCK_CACHED ? 1U : 2U);
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN),
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_PIN),
 			test_map_pins(param) ? 2U : 0U);
 	mock_put(mock, dmabuf);
 }
@@ -243,27 +243,27 @@ static void test_map_failure(struct kunit *test)
 	attach = test_attach(test, dmabuf, param->importer);
 	mock->log_len = 0;
 
-	mock->error[MOCK_MAP] = -EINTR;
+	mock->error[HOOK_MAP] = -EINTR;
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), -EINTR);
 	if (test_map_pins(param))
-		mock_expect_ops(mock, MOCK_PIN, MOCK_MAP, MOCK_UNPIN);
+		mock_expect_ops(mock, HOOK_PIN, HOOK_MAP, HOOK_UNPIN);
 	else
-		mock_expect_ops(mock, MOCK_MAP);
+		mock_expect_ops(mock, HOOK_MAP);
 
-	mock->error[MOCK_MAP] = 0;
+	mock->error[HOOK_MAP] = 0;
 	mock->map_null = true;
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), -ENOMEM);
 	mock->map_null = false;
 	mock->log_len = 0;
 
-	mock->error[MOCK_PIN] = -ENOSPC;
+	mock->error[HOOK_PIN] = -ENOSPC;
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	if (test_map_pins(param)) {
 		KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), -ENOSPC);
-		mock_expect_ops(mock, MOCK_PIN);
-		mock->error[MOCK_PIN] = 0;
+		mock_expect_ops(mock, HOOK_PIN);
+		mock->error[HOOK_PIN] = 0;
 		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	}
 
@@ -369,8 +369,8 @@ static void test_map_waits(struct kunit *test)
 	mock_signal_end();
 	if (param->usage == DMA_RESV_USAGE_KERNEL) {
 		KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), -ERESTARTSYS);
-		mock_expect_ops(mock, MOCK_PIN, MOCK_MAP, MOCK_UNMAP,
-				MOCK_UNPIN);
+		mock_expect_ops(mock, HOOK_PIN, HOOK_MAP, HOOK_UNMAP,
+				HOOK_UNPIN);
 	} else {
 		KUNIT_EXPECT_NOT_ERR_OR_NULL(test, sgt);
 		if (!IS_ERR(sgt))
@@ -411,7 +411,7 @@ static void test_map_cached_waits(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 	mock_put(mock, dmabuf);
 }
 
@@ -506,7 +506,7 @@ static void test_detach_pinned(struct kunit *test)
 	expect_warning("detaches with 2 pins");
 	dma_buf_detach(dmabuf, attach);
 	expect_end();
-	mock_expect_ops(mock, MOCK_UNPIN, MOCK_UNPIN, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_UNPIN, HOOK_UNPIN, HOOK_DETACH);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	mock_put(mock, dmabuf);
 }
@@ -525,15 +525,15 @@ static void test_pin(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_pin(attach));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_pin(attach));
-	mock_expect_ops(mock, MOCK_PIN, MOCK_PIN);
+	mock_expect_ops(mock, HOOK_PIN, HOOK_PIN);
 	dma_buf_unpin(attach);
 	dma_buf_unpin(attach);
-	mock_expect_ops(mock, MOCK_UNPIN, MOCK_UNPIN);
+	mock_expect_ops(mock, HOOK_UNPIN, HOOK_UNPIN);
 
 	/* amdgpu ignores a failed pin, then unpins. */
-	mock->error[MOCK_PIN] = -ENOMEM;
+	mock->error[HOOK_PIN] = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, dma_buf_pin(attach));
-	mock_expect_ops(mock, MOCK_PIN);
+	mock_expect_ops(mock, HOOK_PIN);
 	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
 		expect_warning("unpins what it has not pinned");
 	dma_buf_unpin(attach);

@@ -65,7 +65,7 @@ static void test_release_forgotten_attachment(struct kunit *test)
 
 	/* All of it is still there for whom it forgot. */
 	dma_buf_detach(dmabuf, attach);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 
 	iput(inode);
 	module_put(THIS_MODULE);
@@ -109,7 +109,7 @@ static void test_release_forgotten_file(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 
 	/* Others may have references of the buffer's still to drop. */
 	dma_buf_put(dmabuf);
@@ -154,7 +154,7 @@ static void test_detach_while_dying(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_LE(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 	dma_buf_put(dmabuf);
 	iput(inode);
 	module_put(THIS_MODULE);
@@ -224,7 +224,7 @@ static void test_detach_mapped(struct kunit *test)
 	dma_buf_detach(dmabuf, dynamic);
 	/* It cannot follow a move any more. */
 	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
-		mock_expect_ops(mock, MOCK_PIN);
+		mock_expect_ops(mock, HOOK_PIN);
 	dma_buf_detach(dmabuf, dynamic);
 	expect_end();
 	mock_expect_ops(mock);
@@ -241,15 +241,15 @@ static void test_detach_mapped(struct kunit *test)
 	/* They are still attached, so they can put things right. */
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH);
 	/* The other one's memory: kept where it is, with nobody else's help. */
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, dynamic);
 	mock_wait_released(mock);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH,
-			MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH,
+			HOOK_RELEASE);
 	/* As many references to the device as before it was kept. */
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held);
 }
@@ -279,14 +279,14 @@ static void test_detach_mapped_fixed(struct kunit *test)
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
 	expect_end();
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP);
 
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_wait_released(mock);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_DETACH, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
 }
 
 /* There: a BUG(). */
@@ -300,9 +300,9 @@ static void test_vunmap_wrong(struct kunit *test)
 	expect_warning("WARNING: .* dma_buf_vunmap");
 	dma_buf_vunmap_unlocked(dmabuf, &wrong);
 	expect_end();
-	mock_expect_ops(mock, MOCK_VMAP);
+	mock_expect_ops(mock, HOOK_VMAP);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VUNMAP);
 	/* One too many. The warning has come already. */
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock);
@@ -320,7 +320,7 @@ static void test_release_forgotten_vmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
 	inode = test_put_kept(test, mock, dmabuf);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VMAP, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
 	iput(inode);
 	module_put(THIS_MODULE);
 }

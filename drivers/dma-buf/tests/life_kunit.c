@@ -42,7 +42,7 @@ static void test_export(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, inode->i_sb->s_magic, 0x444d4142UL);
 	mock_expect_ops(mock);
 	mock_put(mock, dmabuf);
-	mock_expect_ops(mock, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_RELEASE);
 }
 
 static void test_export_bare(struct kunit *test)
@@ -55,7 +55,7 @@ static void test_export_bare(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
-	mock_expect_ops(mock, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_RELEASE);
 }
 
 static void test_expect_einval(struct kunit *test,
@@ -324,8 +324,8 @@ static void test_export_ops_replaced(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dmabuf->ops,
 			    (const struct dma_buf_ops *)&full->ops);
 	mock_put(mock, dmabuf);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_PIN, MOCK_MAP, MOCK_UNMAP,
-			MOCK_UNPIN, MOCK_DETACH, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_PIN, HOOK_MAP, HOOK_UNMAP,
+			HOOK_UNPIN, HOOK_DETACH, HOOK_RELEASE);
 }
 
 /* DRM puts another address space behind the file, to have one for all of it. */

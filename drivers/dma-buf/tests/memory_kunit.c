@@ -162,7 +162,7 @@ static void test_memory_attach(struct kunit *test)
 			failed++;
 		} else {
 			dma_buf_detach(dmabuf, attach);
-			mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+			mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 		}
 		KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	}
@@ -195,8 +195,8 @@ static void test_memory_map(struct kunit *test)
 							  DMA_TO_DEVICE);
 		}
 		KUNIT_EXPECT_EQ(test, mock->tables, 0U);
-		KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN), 1U);
-		KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_UNPIN), 1U);
+		KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_PIN), 1U);
+		KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_UNPIN), 1U);
 	}
 	KUNIT_EXPECT_FALSE(test, starved);
 	/* Two are the exporter's own. */

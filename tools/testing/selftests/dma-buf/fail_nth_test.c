@@ -720,7 +720,7 @@ static void run_sync_moves(struct pass *p, const struct chain *chain)
 	const __u64 rw = DMA_BUF_SYNC_RW;
 	int fd = testdev_buffer(p, chain->kind, 2);
 
-	given(p, testdev_delay(p->testdev, p->exporters[0], DMA_BUF_TEST_OP_BEGIN, 1,
+	given(p, testdev_delay(p->testdev, p->exporters[0], HOOK_BEGIN, 1,
 			       DMA_BUF_TEST_ASYNC));
 	arm(p);
 	if (ok(p, buf_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
@@ -1055,7 +1055,7 @@ static void run_bookkeeping(struct pass *p, const struct chain *chain)
 	       no_copy) &&
 	    ok(p, testdev_ioctl(p->testdev, DMA_BUF_TEST_IMPORTER_INFO, &importer),
 	       no_copy))
-		ok(p, testdev_delay(p->testdev, log.id, DMA_BUF_TEST_OP_MAP, 0, 0),
+		ok(p, testdev_delay(p->testdev, log.id, HOOK_MAP, 0, 0),
 		   no_copy);
 }
 
@@ -1103,7 +1103,7 @@ static void run_map_moves(struct pass *p, const struct chain *chain)
 {
 	int fd = testdev_buffer(p, chain->kind, 2), id;
 
-	given(p, testdev_delay(p->testdev, p->exporters[0], DMA_BUF_TEST_OP_MAP, 1,
+	given(p, testdev_delay(p->testdev, p->exporters[0], HOOK_MAP, 1,
 			       DMA_BUF_TEST_ASYNC));
 	id = given(p, attach(p, fd, chain->flags));
 	arm(p);

@@ -348,7 +348,7 @@ int op_testdev_set_op(struct worker *w, const struct draw *d)
 	struct dma_buf_test_set_op arg = {
 		.size = sizeof(arg),
 		.id = o->id,
-		.op = 1 + d->arg % (DMA_BUF_TEST_OPS - 1),
+		.op = 1 + d->arg % (HOOKS - 1),
 		.skip = d->extra % 4,
 		.count = 1 + (d->extra >> 4) % 3,
 		/* Rarely: most hooks sleep with a lock that many others want */
@@ -359,15 +359,15 @@ int op_testdev_set_op(struct worker *w, const struct draw *d)
 	if (!o->id)
 		return -ENOENT;
 	switch (arg.op) {
-	case DMA_BUF_TEST_OP_DETACH:
-	case DMA_BUF_TEST_OP_UNPIN:
-	case DMA_BUF_TEST_OP_UNMAP:
-	case DMA_BUF_TEST_OP_VUNMAP:
-	case DMA_BUF_TEST_OP_RELEASE:
+	case HOOK_DETACH:
+	case HOOK_UNPIN:
+	case HOOK_UNMAP:
+	case HOOK_VUNMAP:
+	case HOOK_RELEASE:
 		/* These cannot fail, and take nothing but time */
 		break;
 	default:
-		async = arg.op == DMA_BUF_TEST_OP_MAP || arg.op == DMA_BUF_TEST_OP_BEGIN;
+		async = arg.op == HOOK_MAP || arg.op == HOOK_BEGIN;
 		if (async && arg.delay_ms && d->extra >> 12 & 1)
 			arg.flags = DMA_BUF_TEST_ASYNC;
 		else if (d->extra >> 13 & 1)

@@ -78,31 +78,31 @@ struct dma_buf_test_importer_info testdev_importer(int testdev, __u32 id)
 
 static void describe(const struct dma_buf_test_call *call, char *text, size_t len)
 {
-	static const char * const ops[DMA_BUF_TEST_OPS] = {
-		[DMA_BUF_TEST_OP_ATTACH] = "attach",
-		[DMA_BUF_TEST_OP_DETACH] = "detach",
-		[DMA_BUF_TEST_OP_PIN] = "pin",
-		[DMA_BUF_TEST_OP_UNPIN] = "unpin",
-		[DMA_BUF_TEST_OP_MAP] = "map",
-		[DMA_BUF_TEST_OP_UNMAP] = "unmap",
-		[DMA_BUF_TEST_OP_BEGIN] = "begin",
-		[DMA_BUF_TEST_OP_END] = "end",
-		[DMA_BUF_TEST_OP_MMAP] = "mmap",
-		[DMA_BUF_TEST_OP_VMAP] = "vmap",
-		[DMA_BUF_TEST_OP_VUNMAP] = "vunmap",
-		[DMA_BUF_TEST_OP_RELEASE] = "release",
+	static const char * const ops[HOOKS] = {
+		[HOOK_ATTACH] = "attach",
+		[HOOK_DETACH] = "detach",
+		[HOOK_PIN] = "pin",
+		[HOOK_UNPIN] = "unpin",
+		[HOOK_MAP] = "map",
+		[HOOK_UNMAP] = "unmap",
+		[HOOK_BEGIN] = "begin",
+		[HOOK_END] = "end",
+		[HOOK_MMAP] = "mmap",
+		[HOOK_VMAP] = "vmap",
+		[HOOK_VUNMAP] = "vunmap",
+		[HOOK_RELEASE] = "release",
 	};
 	static const char * const dirs[] = { ":both", ":to", ":from" };
 	const char *op = "?", *dir = "";
 	char result[16] = "";
 
-	if (call->op < DMA_BUF_TEST_OPS && ops[call->op])
+	if (call->op < HOOKS && ops[call->op])
 		op = ops[call->op];
 	switch (call->op) {
-	case DMA_BUF_TEST_OP_MAP:
-	case DMA_BUF_TEST_OP_UNMAP:
-	case DMA_BUF_TEST_OP_BEGIN:
-	case DMA_BUF_TEST_OP_END:
+	case HOOK_MAP:
+	case HOOK_UNMAP:
+	case HOOK_BEGIN:
+	case HOOK_END:
 		dir = call->dir <= DIR_FROM_DEVICE ? dirs[call->dir] : ":?";
 		break;
 	}

@@ -103,17 +103,17 @@ TEST_F(exporter, sync_errors)
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
-					  DMA_BUF_TEST_OP_BEGIN, -errors[i]));
+					  HOOK_BEGIN, -errors[i]));
 		EXPECT_EQ(-errors[i], buf_sync(self->fd, START(READ)));
 		/* What did not begin is not ended */
 		snprintf(expected, sizeof(expected), "begin:from=-%d", errors[i]);
 		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_BEGIN, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, 0));
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
-					  DMA_BUF_TEST_OP_END, -errors[i]));
+					  HOOK_END, -errors[i]));
 		EXPECT_EQ(-errors[i], buf_sync(self->fd, END(WRITE)));
 		snprintf(expected, sizeof(expected), "begin:to end:to=-%d", errors[i]);
 		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
@@ -124,7 +124,7 @@ TEST_F(exporter, sync_errors)
 /* A hook that sleeps and gets a signal says so, and that is what is returned */
 TEST_F(exporter, sync_interrupted_in_hook)
 {
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_BEGIN,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   WAKE_MS, 0));
 	signals_begin();
 	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
@@ -189,7 +189,7 @@ TEST_F(exporter, sync_waits_for_what_hook_starts)
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 0x11, self->size);
 	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_BEGIN,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   DELAY_MS, DMA_BUF_TEST_ASYNC));
 	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
 	/* Till then it is DMA_BUF_TEST_POISON */
@@ -208,7 +208,7 @@ TEST_F(exporter, sync_interrupted_after_hook)
 
 	ASSERT_NE(MAP_FAILED, map);
 	map[0] = 1;
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_BEGIN,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   10000, DMA_BUF_TEST_ASYNC));
 	signals_begin();
 	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
@@ -250,12 +250,12 @@ TEST_F(exporter, mmap_errors)
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
-					  DMA_BUF_TEST_OP_MMAP, -errors[i]));
+					  HOOK_MMAP, -errors[i]));
 		EXPECT_EQ(MAP_FAILED, map_rw(self->fd, self->size, 0));
 		EXPECT_EQ(errors[i], errno);
 		EXPECT_EQ(1, fdinfo_count(self->fd));
 	}
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MMAP, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MMAP, 0));
 	map = map_rw(self->fd, self->size, 0);
 	EXPECT_NE(MAP_FAILED, map);
 	munmap(map, self->size);
@@ -313,7 +313,7 @@ TEST_F(exporter, vmap_errors)
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
-					  DMA_BUF_TEST_OP_VMAP, -errors[i]));
+					  HOOK_VMAP, -errors[i]));
 		EXPECT_EQ(-errors[i], testdev_vmap(self->testdev, self->fd));
 	}
 	if (kmsg >= 0)
@@ -322,7 +322,7 @@ TEST_F(exporter, vmap_errors)
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	testdev_log(self->testdev, self->id);
 
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_VMAP, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_VMAP, 0));
 	vmap = testdev_vmap(self->testdev, self->fd);
 	ASSERT_LT(0, vmap);
 	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
@@ -470,7 +470,7 @@ TEST_F(exporter, released_despite_path_descriptor)
 /* The close() that was the last waits for a slow exporter */
 TEST_F(exporter, released_slowly)
 {
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_RELEASE,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_RELEASE,
 				   DELAY_MS, 0));
 	close(self->fd);
 	self->fd = -1;

@@ -154,21 +154,21 @@ TEST_F(pair, map_fails)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP,
 					  -errors[i]));
 		EXPECT_EQ(-errors[i], testdev_map(self->testdev, self->importer, DIR_BOTH));
 		snprintf(expected, sizeof(expected), variant->pins ?
 			 "pin map:both=-%d unpin" : "map:both=-%d", errors[i]);
 		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP, 0));
 	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	EXPECT_EQ(1, testdev_importer(self->testdev, self->importer).mapped);
 }
 
 TEST_F(pair, map_returns_null)
 {
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_MAP, 0,
 				   DMA_BUF_TEST_NULL));
 	EXPECT_EQ(-ENOMEM, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
 	EXPECT_STREQ(variant->pins ? "pin map:to unpin" : "map:to",
@@ -179,7 +179,7 @@ TEST_F(pair, map_returns_null)
 
 TEST_F(pair, map_interrupted_in_hook)
 {
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_MAP,
 				   WAKE_MS, 0));
 	signals_begin();
 	EXPECT_EQ(-EINTR, testdev_map(self->testdev, self->importer, DIR_BOTH));
@@ -232,7 +232,7 @@ TEST_F(pair, kernel_fence_of_hook)
 	ASSERT_EQ(0, testdev_write(self->testdev, vmap, 0, "m", 1));
 	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
 
-	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP,
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_MAP,
 				   variant->waits ? DELAY_MS : 10000,
 				   DMA_BUF_TEST_ASYNC));
 	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
@@ -309,7 +309,7 @@ TEST_F(pair, attach_refused)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_ATTACH,
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_ATTACH,
 					  -errors[i]));
 		EXPECT_EQ(-errors[i],
 			  testdev_attach(self->testdev, self->fd, variant->flags));
@@ -320,7 +320,7 @@ TEST_F(pair, attach_refused)
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 	if (bufinfo_readable())
 		EXPECT_EQ(1, bufinfo_devices(buf_ino(self->fd)));
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_ATTACH, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_ATTACH, 0));
 	EXPECT_LT(0, testdev_attach(self->testdev, self->fd, variant->flags));
 }
 
@@ -415,7 +415,7 @@ TEST_F(dynamic, pin_fails)
 	ASSERT_LT(0, importer);
 	ASSERT_LT(0, dynamic);
 	testdev_log(self->testdev, self->id);
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_PIN, -ENOSPC));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_PIN, -ENOSPC));
 	EXPECT_EQ(-ENOSPC, testdev_map(self->testdev, importer, DIR_BOTH));
 	EXPECT_STREQ("pin=-28", testdev_log(self->testdev, self->id));
 	EXPECT_EQ(-ENOSPC, testdev_pin(self->testdev, dynamic));
@@ -684,9 +684,9 @@ TEST_F(cached, directions)
 
 TEST_F(cached, failure_is_not_kept)
 {
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP, -EIO));
 	EXPECT_EQ(-EIO, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP, 0));
 	EXPECT_EQ(0, testdev_map(self->testdev, self->importer, DIR_FROM_DEVICE));
 	EXPECT_STREQ("map:to=-5 map:from", testdev_log(self->testdev, self->id));
 }

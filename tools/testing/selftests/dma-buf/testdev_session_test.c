@@ -154,7 +154,7 @@ TEST_F(device, wrong_ids)
 	ids[3] = importer;
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
 		EXPECT_EQ(-ENOENT,
-			  testdev_fail(self->testdev, ids[i], DMA_BUF_TEST_OP_MAP, 0));
+			  testdev_fail(self->testdev, ids[i], HOOK_MAP, 0));
 		EXPECT_EQ(-ENOENT, testdev_migrate(self->testdev, ids[i], 0));
 		EXPECT_EQ(-ENOENT, testdev_signal(self->testdev, ids[i], 0));
 		EXPECT_EQ(~0U, testdev_exporter(self->testdev, ids[i]).attached);
@@ -269,16 +269,16 @@ TEST_F(device, set_op)
 		__u32 flags;
 	} bad[] = {
 		{ 0 },
-		{ DMA_BUF_TEST_OPS },
-		{ DMA_BUF_TEST_OP_MAP, 1 },
-		{ DMA_BUF_TEST_OP_MAP, -4096 },
-		{ DMA_BUF_TEST_OP_UNMAP, -EIO },
-		{ DMA_BUF_TEST_OP_DETACH, -EIO },
-		{ DMA_BUF_TEST_OP_RELEASE, -EIO },
-		{ DMA_BUF_TEST_OP_MAP, 0, 10001 },
-		{ DMA_BUF_TEST_OP_MAP, 0, 0, 4 },
-		{ DMA_BUF_TEST_OP_BEGIN, 0, 0, DMA_BUF_TEST_NULL },
-		{ DMA_BUF_TEST_OP_END, 0, 0, DMA_BUF_TEST_ASYNC },
+		{ HOOKS },
+		{ HOOK_MAP, 1 },
+		{ HOOK_MAP, -4096 },
+		{ HOOK_UNMAP, -EIO },
+		{ HOOK_DETACH, -EIO },
+		{ HOOK_RELEASE, -EIO },
+		{ HOOK_MAP, 0, 10001 },
+		{ HOOK_MAP, 0, 0, 4 },
+		{ HOOK_BEGIN, 0, 0, DMA_BUF_TEST_NULL },
+		{ HOOK_END, 0, 0, DMA_BUF_TEST_ASYNC },
 	};
 	int i;
 
@@ -302,7 +302,7 @@ TEST_F(device, skip_and_count)
 	struct dma_buf_test_set_op arg = {
 		.size = sizeof(arg),
 		.id = self->id,
-		.op = DMA_BUF_TEST_OP_BEGIN,
+		.op = HOOK_BEGIN,
 		.error = -EIO,
 		.skip = 2,
 		.count = 3,
@@ -340,7 +340,7 @@ TEST_F(device, log)
 	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
 	EXPECT_EQ(DMA_BUF_TEST_LOG_LEN - 10, arg.count);
 	EXPECT_EQ(0, arg.lost);
-	EXPECT_EQ(DMA_BUF_TEST_OP_BEGIN, calls[0].op);
+	EXPECT_EQ(HOOK_BEGIN, calls[0].op);
 	EXPECT_EQ(DIR_FROM_DEVICE, calls[0].dir);
 
 	buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);

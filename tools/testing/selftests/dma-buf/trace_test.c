@@ -276,7 +276,7 @@ TEST_F(trace, map)
 	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
 	ASSERT_EQ(0,
-		  testdev_delay(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, DELAY_MS, 0));
+		  testdev_delay(self->testdev, self->id, HOOK_MAP, DELAY_MS, 0));
 	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_map"));
@@ -323,7 +323,7 @@ TEST_F(trace, map_fails)
 	make(_metadata, self, 0);
 	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP, -EIO));
 	EXPECT_EQ(-EIO, testdev_map(self->testdev, importer, DIR_FROM_DEVICE));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_map"));
@@ -347,7 +347,7 @@ TEST_F(trace, pin_and_move)
 	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
 	ASSERT_EQ(0, testdev_pin(self->testdev, importer));
 	ASSERT_EQ(0, testdev_unpin(self->testdev, importer));
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_PIN, -EIO));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_PIN, -EIO));
 	EXPECT_EQ(-EIO, testdev_pin(self->testdev, importer));
 	recorded(self->tracer);
 	EXPECT_EQ(1, EVENTS("dma_buf_invalidate_mappings"));
@@ -379,7 +379,7 @@ TEST_F(trace, cpu_access)
 	EXPECT_STREQ("from_device", FIELD("dir"));
 	EXPECT_EQ(0, NUMBER("err"));
 
-	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, DMA_BUF_TEST_OP_BEGIN, -EIO));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, -EIO));
 	EXPECT_EQ(-EIO, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	recorded(self->tracer);
 	ASSERT_EQ(2, EVENTS("dma_buf_begin_cpu_access"));
