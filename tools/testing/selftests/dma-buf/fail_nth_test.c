@@ -694,9 +694,9 @@ static void run_set_name(struct pass *p, const struct chain *chain)
 	bool named;
 	char name[64];
 
-	given(p, buf_set_name(fd, "first"));
+	given(p, buffer_set_name(fd, "first"));
 	arm(p);
-	named = ok(p, buf_set_name(fd, "second"), memory_copy);
+	named = ok(p, buffer_set_name(fd, "second"), memory_copy);
 	/* Without a failure in the reading */
 	disarm(p);
 	EXPECT_EQ(1, fdinfo_get(fd, "name", name, sizeof(name)));
@@ -710,8 +710,8 @@ static void run_sync(struct pass *p, const struct chain *chain)
 	int fd = buffer(p, chain->exporter);
 
 	arm(p);
-	if (ok(p, buf_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
-		ok(p, buf_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
+	if (ok(p, buffer_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
+		ok(p, buffer_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
 /* An exporter that moves the memory in its hook, behind which the core waits */
@@ -723,8 +723,8 @@ static void run_sync_moves(struct pass *p, const struct chain *chain)
 	given(p, testdev_delay(p->testdev, p->exporters[0], HOOK_BEGIN, 1,
 			       DMA_BUF_TEST_ASYNC));
 	arm(p);
-	if (ok(p, buf_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
-		ok(p, buf_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
+	if (ok(p, buffer_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
+		ok(p, buffer_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
 /* None pending: a stub is enough. One: itself. Several: an array is made of them. */
@@ -733,7 +733,7 @@ static void run_export_sync_file(struct pass *p, const struct chain *chain)
 	int fd = busy_buffer(p, chain->count);
 
 	arm(p);
-	ok(p, keep_fd(p, buf_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
+	ok(p, keep_fd(p, buffer_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
 }
 
 /* One fence, or one sync_file of several: each takes room in the reservation. */
@@ -745,11 +745,14 @@ static void run_import_sync_file(struct pass *p, const struct chain *chain)
 
 	fence = keep_fd(p, given(p, timeline_fence(timeline(p), 1)));
 	for (i = 1; i < chain->count; i++) {
-		merged = fence_merge(fence, keep_fd(p, given(p, timeline_fence(timeline(p), 1))));
+		merged = sync_file_merge(fence,
+					 keep_fd(p,
+						 given(p, timeline_fence(timeline(p), 1))));
 		fence = keep_fd(p, given(p, merged));
 	}
 	arm(p);
-	imported = ok(p, buf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence), memory_copy);
+	imported = ok(p, buffer_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence),
+		      memory_copy);
 	disarm(p);
 	/* All of it or nothing */
 	EXPECT_EQ(imported ? 0 : POLLIN, poll_now(fd, POLLIN));
@@ -761,9 +764,9 @@ static void run_sync_file_circle(struct pass *p, const struct chain *chain)
 	int fd = busy_buffer(p, chain->count), out;
 
 	arm(p);
-	out = buf_export_sync_file(fd, DMA_BUF_SYNC_WRITE);
+	out = buffer_export_sync_file(fd, DMA_BUF_SYNC_WRITE);
 	if (ok(p, keep_fd(p, out), memory_copy))
-		ok(p, buf_import_sync_file(fd, DMA_BUF_SYNC_READ, out), memory_copy);
+		ok(p, buffer_import_sync_file(fd, DMA_BUF_SYNC_READ, out), memory_copy);
 }
 
 /* What cannot be armed for all of the fences is armed for the first of them. */
@@ -795,7 +798,7 @@ static void run_epoll(struct pass *p, const struct chain *chain)
 	added = ok(p, epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0, memory_copy);
 	disarm(p);
 	for (i = 0; i < chain->count; i++)
-		given(p, timeline_inc(timelines[i], 1));
+		given(p, timeline_advance(timelines[i], 1));
 	EXPECT_EQ(added ? 1 : 0, epoll_wait(epoll, &event, 1, added ? WAKE_MS : 0));
 }
 
@@ -879,7 +882,7 @@ static void run_table_sync_file(struct pass *p, const struct chain *chain)
 
 	fill_table(p, STDERR_FILENO);
 	arm(p);
-	ok(p, keep_fd(p, buf_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
+	ok(p, keep_fd(p, buffer_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
 }
 
 union control {
@@ -967,7 +970,7 @@ static void run_fdinfo(struct pass *p, const struct chain *chain)
 	int fd = buffer(p, SYSTEM_HEAP), info;
 	char path[48];
 
-	given(p, buf_set_name(fd, "named"));
+	given(p, buffer_set_name(fd, "named"));
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	arm(p);
 	info = open_to_read(path);
@@ -993,7 +996,7 @@ static void run_bufinfo(struct pass *p, const struct chain *chain)
 
 	for (i = 0; i < 12; i++) {
 		fd = busy_buffer(p, 2);
-		given(p, buf_set_name(fd, "a name of thirty-one characters"));
+		given(p, buffer_set_name(fd, "a name of thirty-one characters"));
 		given(p, attach(p, fd, 0));
 	}
 	arm(p);

@@ -104,7 +104,7 @@ static void arena_open(struct __test_metadata *_metadata, struct arena *arena,
 	arena->fd = testdev_create(arena->testdev, kind, TEST_PAGES * getpagesize(),
 				   &arena->exporter);
 	ASSERT_LE(0, arena->fd);
-	arena->ino = buf_ino(arena->fd);
+	arena->ino = buffer_ino(arena->fd);
 }
 
 static void arena_close(struct arena *arena)
@@ -187,7 +187,7 @@ static int set_name(struct racer *racer, int round)
 	char name[32];
 
 	make_name(name, round % 26);
-	if (buf_set_name(racer->arena->fd, name))
+	if (buffer_set_name(racer->arena->fd, name))
 		return __LINE__;
 	return 0;
 }
@@ -230,7 +230,7 @@ static int read_name(struct racer *racer, int round)
 RACE_F(race, names)
 {
 	/* So that there is one from the beginning */
-	ASSERT_EQ(0, buf_set_name(self->arena.fd, "a"));
+	ASSERT_EQ(0, buffer_set_name(self->arena.fd, "a"));
 	race(_metadata, &self->arena, set_name, read_name);
 }
 
@@ -390,11 +390,11 @@ static int look(struct racer *racer, int round)
 
 static int use_sync_files(struct racer *racer, int round)
 {
-	int fd = buf_export_sync_file(racer->arena->fd, DMA_BUF_SYNC_RW);
+	int fd = buffer_export_sync_file(racer->arena->fd, DMA_BUF_SYNC_RW);
 
 	if (fd < 0)
 		return __LINE__;
-	if (buf_import_sync_file(racer->arena->fd, round % 2 ?
+	if (buffer_import_sync_file(racer->arena->fd, round % 2 ?
 				   DMA_BUF_SYNC_READ : DMA_BUF_SYNC_WRITE, fd))
 		return __LINE__;
 	close(fd);
@@ -406,9 +406,9 @@ static int use_by_cpu(struct racer *racer, int round)
 	const __u64 dirs[] = { DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, DMA_BUF_SYNC_RW };
 	__u64 dir = dirs[round % 3];
 
-	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir))
+	if (buffer_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir))
 		return __LINE__;
-	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir))
+	if (buffer_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir))
 		return __LINE__;
 	return 0;
 }

@@ -264,7 +264,7 @@ static void *clock_main(void *arg)
 			struct timeline *t = &c->workers[i].timeline;
 
 			pthread_mutex_lock(&t->lock);
-			timeline_advance(t, (t->made - t->done + 1) / 2);
+			stress_advance(t, (t->made - t->done + 1) / 2);
 			pthread_mutex_unlock(&t->lock);
 		}
 		if (!(tick % 16))
@@ -316,7 +316,7 @@ static int process_main(unsigned int process, unsigned int first, unsigned int c
 
 	/* The timelines last, see struct timeline: the pool refers to the fences */
 	for (i = 0; i < count; i++)
-		timeline_advance(&workers[i].timeline, FENCES);
+		stress_advance(&workers[i].timeline, FENCES);
 	for (i = SLOT_BASE; i < POOL_END; i++)
 		close(i);
 	for (i = 0; i < count; i++)

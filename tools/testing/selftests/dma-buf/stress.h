@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <linux/types.h>
 
+#include "uring.h"
+
 #define MAX_WORKERS	64
 #define MAX_PROCESSES	16
 #define MAX_OPS		96
@@ -105,16 +107,6 @@ struct testdev {
 	struct testdev_object vmaps[TESTDEV_OBJECTS];
 };
 
-struct uring {
-	int fd;
-	size_t size, sqes_size;
-	void *map;
-	unsigned int *sq_tail, *sq_array, sq_mask;
-	unsigned int *cq_head, *cq_tail, cq_mask;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
-};
-
 struct worker {
 	unsigned int number;
 	unsigned int process;
@@ -199,7 +191,7 @@ void slot_put(int fd, int to, bool cloexec);
 int result(long ret);
 void worker_open(struct worker *w);
 void worker_close(struct worker *w);
-void timeline_advance(struct timeline *t, unsigned int steps);
+void stress_advance(struct timeline *t, unsigned int steps);
 void timeline_end(struct timeline *t);
 int held(int argc, char **argv);
 

@@ -65,32 +65,32 @@ static void *map_rw(int fd, size_t len, off_t offset)
 
 TEST_F(exporter, sync_directions)
 {
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 	EXPECT_STREQ("begin:from end:from", testdev_log(self->testdev, self->id));
-	ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
 	EXPECT_STREQ("begin:to end:to", testdev_log(self->testdev, self->id));
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_STREQ("begin:both end:both", testdev_log(self->testdev, self->id));
 }
 
 /* The core does not pair them: who ends what was not begun asks the exporter */
 TEST_F(exporter, sync_as_it_comes)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
-	EXPECT_EQ(0, buf_sync(self->fd, START(READ)));
-	EXPECT_EQ(0, buf_sync(self->fd, START(WRITE)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(WRITE)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_STREQ("end:from begin:from begin:to end:both",
 		     testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, sync_refused_by_core)
 {
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, DMA_BUF_SYNC_START));
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, START(READ) | 8));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, DMA_BUF_SYNC_START));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, START(READ) | 8));
 	EXPECT_EQ(-1, ioctl(self->fd, DMA_BUF_IOCTL_SYNC, NULL));
 	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
@@ -104,17 +104,17 @@ TEST_F(exporter, sync_errors)
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
 					  HOOK_BEGIN, -errors[i]));
-		EXPECT_EQ(-errors[i], buf_sync(self->fd, START(READ)));
+		EXPECT_EQ(-errors[i], buffer_sync(self->fd, START(READ)));
 		/* What did not begin is not ended */
 		snprintf(expected, sizeof(expected), "begin:from=-%d", errors[i]);
 		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
 	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, 0));
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
+		ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
 		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
 					  HOOK_END, -errors[i]));
-		EXPECT_EQ(-errors[i], buf_sync(self->fd, END(WRITE)));
+		EXPECT_EQ(-errors[i], buffer_sync(self->fd, END(WRITE)));
 		snprintf(expected, sizeof(expected), "begin:to end:to=-%d", errors[i]);
 		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
@@ -127,7 +127,7 @@ TEST_F(exporter, sync_interrupted_in_hook)
 	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   WAKE_MS, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
 	EXPECT_STREQ("begin:from=-512", testdev_log(self->testdev, self->id));
 }
@@ -147,7 +147,7 @@ static void *sync_main(void *arg)
 {
 	struct sync_thread *t = arg;
 
-	t->result = buf_sync(t->fd, t->flags);
+	t->result = buffer_sync(t->fd, t->flags);
 	__atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -168,7 +168,7 @@ TEST_F(exporter, sync_waits_before_hook)
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, t.result);
 	EXPECT_STREQ("begin:from", testdev_log(self->testdev, self->id));
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /* Pit: interrupted in the wait, nothing was begun */
@@ -176,7 +176,7 @@ TEST_F(exporter, sync_interrupted_before_hook)
 {
 	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(RW)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(RW)));
 	signals_end();
 	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
@@ -188,14 +188,14 @@ TEST_F(exporter, sync_waits_for_what_hook_starts)
 
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 0x11, self->size);
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
 	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   DELAY_MS, DMA_BUF_TEST_ASYNC));
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	/* Till then it is DMA_BUF_TEST_POISON */
 	EXPECT_EQ(0x11, map[0]);
 	EXPECT_EQ(0x11, map[self->size - 1]);
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 	EXPECT_STREQ("mmap end:to begin:from end:from",
 		     testdev_log(self->testdev, self->id));
 	munmap(map, self->size);
@@ -211,7 +211,7 @@ TEST_F(exporter, sync_interrupted_after_hook)
 	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
 				   10000, DMA_BUF_TEST_ASYNC));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
 	EXPECT_STREQ("mmap begin:from end:from", testdev_log(self->testdev, self->id));
 	munmap(map, self->size);
@@ -485,9 +485,9 @@ TEST_F(exporter, outlives_its_session)
 	ASSERT_NE(MAP_FAILED, map);
 	close(self->testdev);
 	self->testdev = -1;
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
 	map[0] = 1;
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_EQ(1, map[0]);
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 	munmap(map, self->size);
@@ -502,11 +502,11 @@ TEST_F(exporter, hooks_left_alone)
 	int fence, fd;
 
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
+	EXPECT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
 	close(fence);
-	EXPECT_EQ(0, buf_set_name(self->fd, "name"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "name"));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
 	EXPECT_EQ(0, fstat(self->fd, &st));
@@ -544,12 +544,12 @@ FIXTURE_TEARDOWN(bare)
 
 TEST_F(bare, sync)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	/* It waits all the same */
 	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
 	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
@@ -644,33 +644,33 @@ TEST_F(noncoherent, reader)
 {
 	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'd'));
 	EXPECT_EQ(0, self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	EXPECT_EQ('d', self->map[0]);
 	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'e'));
 	EXPECT_EQ('d', self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 	EXPECT_EQ('d', self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
 	EXPECT_EQ('e', self->map[0]);
 }
 
 TEST_F(noncoherent, writer)
 {
-	ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
 	self->map[0] = 'c';
 	EXPECT_EQ(0, device_sees(self->testdev, self->importer));
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
 	EXPECT_EQ('c', device_sees(self->testdev, self->importer));
 
 	/* Who said that it only reads changes nothing */
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	self->map[0] = 'x';
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 	EXPECT_EQ('c', device_sees(self->testdev, self->importer));
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
 	EXPECT_EQ('c', self->map[0]);
 	self->map[0] = 'y';
-	ASSERT_EQ(0, buf_sync(self->fd, END(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_EQ('y', device_sees(self->testdev, self->importer));
 }
 
@@ -693,7 +693,7 @@ TEST_F(noncoherent, reader_waits_for_device)
 	pthread_join(thread, NULL);
 	ASSERT_EQ(0, t.result);
 	EXPECT_EQ('n', self->map[0]);
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /* The kernel's own map is of the same kind */
@@ -706,10 +706,10 @@ TEST_F(noncoherent, vmap)
 	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'd'));
 	ASSERT_EQ(0, testdev_read(self->testdev, vmap, 0, &byte, 1));
 	EXPECT_EQ(0, byte);
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	ASSERT_EQ(0, testdev_read(self->testdev, vmap, 0, &byte, 1));
 	EXPECT_EQ('d', byte);
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /*
@@ -766,8 +766,8 @@ TEST_F(length, huge)
 		EXPECT_EQ(lengths[i], st.st_size);
 		EXPECT_EQ(1, fdinfo_get(fd, "size", value, sizeof(value)));
 		EXPECT_EQ(lengths[i], strtoull(value, NULL, 10));
-		EXPECT_EQ(0, buf_sync(fd, START(RW)));
-		EXPECT_EQ(0, buf_sync(fd, END(RW)));
+		EXPECT_EQ(0, buffer_sync(fd, START(RW)));
+		EXPECT_EQ(0, buffer_sync(fd, END(RW)));
 		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fd, POLLIN | POLLOUT));
 		if (bufinfo_readable())
 			EXPECT_EQ(1, bufinfo_lines(st.st_ino));
@@ -876,9 +876,9 @@ TEST_F(lazy, not_for_the_core)
 	poll_now(self->fd, POLLIN | POLLOUT);
 	lseek(self->fd, 0, SEEK_END);
 	fdinfo_count(self->fd);
-	bufinfo_lines(buf_ino(self->fd));
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	bufinfo_lines(buffer_ino(self->fd));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
 	ASSERT_EQ(0, testdev_free(self->testdev, importer));

@@ -64,7 +64,7 @@ FIXTURE_SETUP(usage)
 {
 	self->testdev = need_testdev(_metadata);
 	self->fd = need_buffer(_metadata, TESTDEV, &self->size, O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 	self->fence = testdev_fence(self->testdev, self->fd, variant->usage, 0);
 	ASSERT_LT(0, self->fence);
 }
@@ -123,13 +123,13 @@ TEST_F(usage, export_sync_file)
 	held[1] = variant->holds_writers;
 	held[2] = variant->holds_writers;
 	for (i = 0; i < 3; i++) {
-		fences[i] = buf_export_sync_file(self->fd, dirs[i]);
+		fences[i] = buffer_export_sync_file(self->fd, dirs[i]);
 		ASSERT_LE(0, fences[i]);
-		EXPECT_EQ(!held[i], fence_status(fences[i], NULL));
+		EXPECT_EQ(!held[i], sync_file_status(fences[i], NULL));
 	}
 	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(1, fence_status(fences[i], NULL));
+		EXPECT_EQ(1, sync_file_status(fences[i], NULL));
 		close(fences[i]);
 	}
 }
@@ -151,13 +151,13 @@ TEST_F(usage, sync)
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		signals_begin();
-		EXPECT_EQ(calls[i].held ? -EINTR : 0, buf_sync(self->fd, calls[i].flags))
+		EXPECT_EQ(calls[i].held ? -EINTR : 0, buffer_sync(self->fd, calls[i].flags))
 			TH_LOG("flags %llu", (long long)calls[i].flags);
 		signals_end();
 	}
 	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	for (i = 0; i < 3; i++)
-		EXPECT_EQ(0, buf_sync(self->fd, calls[i].flags));
+		EXPECT_EQ(0, buffer_sync(self->fd, calls[i].flags));
 }
 
 /* Killed, the process does not stay for the fence */
@@ -171,7 +171,7 @@ TEST_F(usage, sync_killed)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(!!buf_sync(self->fd, START(WRITE)));
+		_exit(!!buffer_sync(self->fd, START(WRITE)));
 	sleep_ms(QUIET_MS);
 	kill(pid, SIGKILL);
 	for (ms = 0; ms < WAKE_MS && !waitpid(pid, &status, WNOHANG); ms += 5)
@@ -184,14 +184,14 @@ TEST_F(usage, sync_killed)
 /* An error is an end, and the next one can see it in the sync_file */
 TEST_F(usage, error)
 {
-	int fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
+	int fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
 
 	ASSERT_LE(0, fence);
 	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, -EIO));
-	EXPECT_EQ(variant->holds_writers ? -EIO : 1, fence_status(fence, NULL));
+	EXPECT_EQ(variant->holds_writers ? -EIO : 1, sync_file_status(fence, NULL));
 	EXPECT_EQ(EVENTS, poll_now(self->fd, EVENTS));
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	close(fence);
 }
 
@@ -214,14 +214,14 @@ TEST_F(usage, all_in_one_sync_file)
 
 	second = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_READ, 0);
 	ASSERT_LT(0, second);
-	out = buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
+	out = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
 	ASSERT_LE(0, out);
-	EXPECT_EQ(0, fence_status(out, &fences));
+	EXPECT_EQ(0, sync_file_status(out, &fences));
 	EXPECT_EQ(1 + variant->holds_writers, fences);
 	ASSERT_EQ(0, testdev_signal(self->testdev, second, 0));
-	EXPECT_EQ(!variant->holds_writers, fence_status(out, NULL));
+	EXPECT_EQ(!variant->holds_writers, sync_file_status(out, NULL));
 	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
-	EXPECT_EQ(1, fence_status(out, NULL));
+	EXPECT_EQ(1, sync_file_status(out, NULL));
 	close(out);
 }
 
@@ -310,8 +310,8 @@ TEST_F(shared, outlives_session)
 	close(self->fds[0]);
 	self->fds[0] = -1;
 	EXPECT_EQ(EVENTS, poll_now(self->fds[1], EVENTS));
-	EXPECT_EQ(0, buf_sync(self->fds[1], START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fds[1], END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fds[1], START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fds[1], END(RW)));
 	self->testdev = -1;
 }
 
@@ -358,12 +358,12 @@ FIXTURE_SETUP(held)
 	s->size = TEST_PAGES * getpagesize();
 	s->fd = testdev_create(s->testdev, variant->kind, s->size, &s->id);
 	ASSERT_LE(0, s->fd);
-	s->ino = buf_ino(s->fd);
+	s->ino = buffer_ino(s->fd);
 	s->importer = testdev_attach(s->testdev, s->fd, 0);
 	ASSERT_LT(0, s->importer);
 	s->vmap = testdev_vmap(s->testdev, s->fd);
 	ASSERT_LT(0, s->vmap);
-	s->fence = buf_export_sync_file(s->fd, DMA_BUF_SYNC_RW);
+	s->fence = buffer_export_sync_file(s->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, s->fence);
 }
 
@@ -512,7 +512,7 @@ TEST_F(held, bufinfo_goes_on)
 
 static int call_name(struct state *s)
 {
-	return buf_set_name(s->fd, "named while held") ||
+	return buffer_set_name(s->fd, "named while held") ||
 	       fdinfo_get(s->fd, "name", NULL, 0) != 1;
 }
 
@@ -549,7 +549,7 @@ TEST_F(held, mmap_goes_on)
 /* Nothing is pending: the look at the fences takes no lock */
 static int call_sync(struct state *s)
 {
-	return buf_sync(s->fd, START(RW)) || buf_sync(s->fd, END(RW));
+	return buffer_sync(s->fd, START(RW)) || buffer_sync(s->fd, END(RW));
 }
 
 TEST_F(held, sync_goes_on)
@@ -559,7 +559,7 @@ TEST_F(held, sync_goes_on)
 
 static int call_export(struct state *s)
 {
-	return buf_export_sync_file(s->fd, DMA_BUF_SYNC_RW) < 0;
+	return buffer_export_sync_file(s->fd, DMA_BUF_SYNC_RW) < 0;
 }
 
 TEST_F(held, export_sync_file_goes_on)
@@ -596,7 +596,7 @@ TEST_F(held, others_go_on)
 
 static int call_import(struct state *s)
 {
-	return buf_import_sync_file(s->fd, DMA_BUF_SYNC_READ, s->fence);
+	return buffer_import_sync_file(s->fd, DMA_BUF_SYNC_READ, s->fence);
 }
 
 /* (What is signaled already adds nothing, but that is not looked at first) */

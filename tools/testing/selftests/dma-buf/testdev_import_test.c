@@ -286,7 +286,7 @@ TEST_F(pair, holds_the_buffer)
 
 TEST_F(pair, shows_in_bufinfo)
 {
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	int second;
 
 	need_bufinfo(_metadata);
@@ -319,7 +319,7 @@ TEST_F(pair, attach_refused)
 	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).attached);
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 	if (bufinfo_readable())
-		EXPECT_EQ(1, bufinfo_devices(buf_ino(self->fd)));
+		EXPECT_EQ(1, bufinfo_devices(buffer_ino(self->fd)));
 	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_ATTACH, 0));
 	EXPECT_LT(0, testdev_attach(self->testdev, self->fd, variant->flags));
 }
@@ -486,7 +486,7 @@ TEST_F(dynamic, callback_lets_go)
 				      DYNAMIC | DMA_BUF_TEST_IMPORTER_LETS_GO);
 
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
 	self->map[0] = 1;
 	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
 	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
@@ -547,9 +547,9 @@ TEST_F(dynamic, slow_move_and_sync)
 	self->map[0] = 's';
 	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 3000));
 	EXPECT_EQ(DMA_BUF_TEST_POISON, self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	EXPECT_EQ('s', self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 /* The exporter, not the core, knows what its memory can do */
@@ -731,7 +731,7 @@ FIXTURE_SETUP(others)
 	self->testdev = need_testdev(_metadata);
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 }
 
 FIXTURE_TEARDOWN(others)
@@ -781,17 +781,17 @@ TEST_F(others, device_and_cpu_agree)
 
 	ASSERT_LT(0, importer);
 	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	memcpy(map + getpagesize() - 4, "by cpu.", 8);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
 	ASSERT_EQ(0, testdev_read(self->testdev, importer, getpagesize() - 4, text, 8));
 	EXPECT_STREQ("by cpu.", text);
 	ASSERT_EQ(0, testdev_write(self->testdev, importer, 5, "by dev.", 8));
 	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	EXPECT_STREQ("by dev.", map + 5);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	munmap(map, self->size);
 }
 
@@ -804,7 +804,7 @@ TEST_F(others, mmap_of_the_importer)
 
 	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, self->size, 0));
 	EXPECT_EQ(ENODEV, errno);
-	ASSERT_EQ(0, buf_set_name(self->fd, "by-importer"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "by-importer"));
 	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, self->fd));
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 

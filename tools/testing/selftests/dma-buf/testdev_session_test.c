@@ -312,7 +312,7 @@ TEST_F(device, skip_and_count)
 	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_SET_OP, &arg));
 	for (i = 0; i < 7; i++)
 		EXPECT_EQ(i < 2 || i >= 5 ? 0 : -EIO,
-			  buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ))
+			  buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ))
 			TH_LOG("call %d", i);
 }
 
@@ -331,8 +331,8 @@ TEST_F(device, log)
 	int i;
 
 	for (i = 0; i < DMA_BUF_TEST_LOG_LEN + more; i++)
-		buf_sync(self->fd, (i % 2 ? DMA_BUF_SYNC_END : DMA_BUF_SYNC_START) |
-			 DMA_BUF_SYNC_READ);
+		buffer_sync(self->fd, (i % 2 ? DMA_BUF_SYNC_END : DMA_BUF_SYNC_START) |
+			    DMA_BUF_SYNC_READ);
 	ASSERT_EQ(0, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
 	EXPECT_EQ(10, arg.count);
 	EXPECT_EQ(more, arg.lost);
@@ -343,7 +343,7 @@ TEST_F(device, log)
 	EXPECT_EQ(HOOK_BEGIN, calls[0].op);
 	EXPECT_EQ(DIR_FROM_DEVICE, calls[0].dir);
 
-	buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+	buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 	arg.count = 1;
 	arg.calls = 0;
 	EXPECT_EQ(-EFAULT, testdev_ioctl(self->testdev, DMA_BUF_TEST_LOG, &arg));
@@ -466,8 +466,8 @@ TEST_F(device, session_ends_with_everything)
 	close(other);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).vmapped);
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_HARNESS_MAIN

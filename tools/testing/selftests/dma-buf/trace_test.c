@@ -159,7 +159,7 @@ static void make(struct __test_metadata *_metadata, FIXTURE_DATA(trace) *self,
 {
 	self->fd = testdev_create(self->testdev, kind, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 	ASSERT_NE(0, self->ino);
 }
 
@@ -222,7 +222,7 @@ TEST_F(trace, life)
 	/* Each buffer has its own. Few exporters have a use for dma_buf_fd(). */
 	for (i = 0; i < 3; i++) {
 		self->fd = need_buffer(_metadata, UDMABUF, &self->size, O_RDWR);
-		self->ino = buf_ino(self->fd);
+		self->ino = buffer_ino(self->fd);
 		recorded(self->tracer);
 		ASSERT_EQ(1, EVENTS("dma_buf_export"));
 		EXPECT_EQ(self->size, NUMBER("size"));
@@ -366,9 +366,9 @@ TEST_F(trace, cpu_access)
 	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0);
 	ASSERT_LT(0, fence);
 	signaler_start(_metadata, &signaler, self->testdev, fence);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	ASSERT_TRUE(signaler_join(&signaler));
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_begin_cpu_access"));
 	EXPECT_STREQ("from_device", FIELD("dir"));
@@ -380,7 +380,7 @@ TEST_F(trace, cpu_access)
 	EXPECT_EQ(0, NUMBER("err"));
 
 	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, -EIO));
-	EXPECT_EQ(-EIO, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(-EIO, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	recorded(self->tracer);
 	ASSERT_EQ(2, EVENTS("dma_buf_begin_cpu_access"));
 	EXPECT_STREQ("both", FIELD("dir"));
@@ -407,8 +407,8 @@ TEST_F(trace, other_exporters)
 	close(self->fd);
 
 	make(_metadata, self, DMA_BUF_TEST_BARE);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 	EXPECT_EQ(-EINVAL, testdev_attach(self->testdev, self->testdev, 0));
 	EXPECT_EQ(-EBADF, testdev_attach(self->testdev, -1, 0));
 	recorded(self->tracer);
@@ -474,10 +474,10 @@ TEST_F(trace, sync_file)
 	int sync_file;
 
 	make(_metadata, self, 0);
-	sync_file = buf_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
+	sync_file = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_LE(0, sync_file);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, sync_file));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, self->fd));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, sync_file));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, self->fd));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_export_sync_file"));
 	EXPECT_STREQ("read", FIELD("flags"));
@@ -493,7 +493,7 @@ TEST_F(trace, off)
 {
 	ASSERT_EQ(0, tracer_switch(self->tracer, false));
 	make(_metadata, self, 0);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	close(self->fd);
 	recorded(self->tracer);
 	EXPECT_EQ(0, EVENTS("dma_buf_export"));

@@ -106,8 +106,8 @@ static void *sync_main(void *arg)
 			sched_yield();
 		if (crowd->fd < 0)
 			return NULL;
-		if (buf_sync(crowd->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
-		    buf_sync(crowd->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
+		if (buffer_sync(crowd->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		    buffer_sync(crowd->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
 			__atomic_add_fetch(&crowd->failed, 1, __ATOMIC_RELAXED);
 		pthread_barrier_wait(&crowd->end);
 	}

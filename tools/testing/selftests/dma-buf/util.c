@@ -378,19 +378,19 @@ bool exporter_missing(int err)
  * The ioctls of a buffer
  */
 
-int buf_sync(int fd, __u64 flags)
+int buffer_sync(int fd, __u64 flags)
 {
 	struct dma_buf_sync arg = { .flags = flags };
 
 	return result(ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg));
 }
 
-int buf_set_name(int fd, const char *name)
+int buffer_set_name(int fd, const char *name)
 {
 	return result(ioctl(fd, DMA_BUF_SET_NAME, name));
 }
 
-int buf_export_sync_file(int fd, __u32 flags)
+int buffer_export_sync_file(int fd, __u32 flags)
 {
 	struct dma_buf_export_sync_file arg = { .flags = flags, .fd = -1 };
 
@@ -399,7 +399,7 @@ int buf_export_sync_file(int fd, __u32 flags)
 	return arg.fd;
 }
 
-int buf_import_sync_file(int fd, __u32 flags, int sync_file)
+int buffer_import_sync_file(int fd, __u32 flags, int sync_file)
 {
 	struct dma_buf_import_sync_file arg = { .flags = flags, .fd = sync_file };
 
@@ -444,7 +444,7 @@ int timeline_fence(int timeline, __u32 seqno)
 	return arg.fence;
 }
 
-int timeline_inc(int timeline, __u32 steps)
+int timeline_advance(int timeline, __u32 steps)
 {
 	return result(ioctl(timeline, SW_SYNC_ADVANCE, &steps));
 }
@@ -468,12 +468,12 @@ int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags)
 	fence = timeline_fence(timeline, seqno);
 	if (fence < 0)
 		return fence;
-	err = buf_import_sync_file(buf, flags, fence);
+	err = buffer_import_sync_file(buf, flags, fence);
 	close(fence);
 	return err;
 }
 
-int fence_merge(int a, int b)
+int sync_file_merge(int a, int b)
 {
 	struct sync_merge_data arg = { .name = "merged", .fd2 = b };
 
@@ -486,7 +486,7 @@ int fence_merge(int a, int b)
  * 0 pending, 1 signalled, negative: signalled with that error. The number of
  * fences inside goes to *fences, if that is not NULL.
  */
-int fence_status(int sync_file, unsigned int *fences)
+int sync_file_status(int sync_file, unsigned int *fences)
 {
 	struct sync_file_info arg = {};
 
@@ -501,7 +501,7 @@ int fence_status(int sync_file, unsigned int *fences)
  * What the kernel tells about a buffer
  */
 
-ino_t buf_ino(int fd)
+ino_t buffer_ino(int fd)
 {
 	struct stat st;
 
@@ -627,6 +627,19 @@ int bufinfo_line(ino_t ino, char *line, size_t len)
 int bufinfo_lines(ino_t ino)
 {
 	return bufinfo_line(ino, NULL, 0);
+}
+
+/*
+ * The same, but up to WAKE_MS later if they are not as many as expected: the last
+ * reference to a buffer may be dropped by a worker.
+ */
+int bufinfo_lines_settle(ino_t ino, int expected)
+{
+	int ms;
+
+	for (ms = 0; ms < WAKE_MS && bufinfo_lines(ino) != expected; ms += 2)
+		sleep_ms(2);
+	return bufinfo_lines(ino);
 }
 
 static bool bufinfo_is_fence(const char *line)

@@ -394,7 +394,7 @@ static int buffer(struct __test_metadata *_metadata, int testdev, size_t size)
 static void expect_buffer(struct __test_metadata *_metadata, const struct view *view,
 			  int fd, size_t size, const char *name)
 {
-	struct record *record, key = { .ino = buf_ino(fd) };
+	struct record *record, key = { .ino = buffer_ino(fd) };
 
 	ASSERT_EQ(1, view_has(view, key.ino));
 	record = bsearch(&key, view->records, view->count, sizeof(key), by_ino);
@@ -413,8 +413,8 @@ TEST_F(iter, target_shows_each_once)
 
 	for (i = 0; i < SOME; i++)
 		fds[i] = buffer(_metadata, self->testdev, (i + 1) * page);
-	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
-	ASSERT_EQ(0, buf_set_name(fds[1], ""));
+	ASSERT_EQ(0, buffer_set_name(fds[0], "with a name"));
+	ASSERT_EQ(0, buffer_set_name(fds[1], ""));
 
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	EXPECT_LE(SOME, self->view->count);
@@ -498,7 +498,7 @@ TEST_F(iter, target_read_in_pieces)
 		  read(fd, self->view->records, sizeof(struct record)));
 	self->view->count = 1;
 	for (i = 0; i < SOME; i++) {
-		inos[i] = buf_ino(fds[i]);
+		inos[i] = buffer_ino(fds[i]);
 		close(fds[i]);
 		EXPECT_EQ(0, bufinfo_lines(inos[i]));
 	}
@@ -537,7 +537,7 @@ TEST_F(iter, target_longer_than_a_read)
 		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_EQ(0, view_target(self->view, self->skel, 1 << 20));
 	for (i = 0; i < MANY; i++)
-		missing += view_has(self->view, buf_ino(fds[i])) != 1;
+		missing += view_has(self->view, buffer_ino(fds[i])) != 1;
 	EXPECT_EQ(0, missing);
 	for (i = 0; i < MANY; i++)
 		close(fds[i]);
@@ -571,7 +571,7 @@ TEST_F(iter, target_pinned_for_others)
 		in = open(path, O_RDONLY);
 		if (in < 0 || records_read(in, self->view, 65536))
 			_exit(11);
-		_exit(view_has(self->view, buf_ino(fd)) == 1 ? 0 : 12);
+		_exit(view_has(self->view, buffer_ino(fd)) == 1 ? 0 : 12);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
@@ -589,7 +589,7 @@ TEST_F(iter, loop_shows_each_once)
 
 	for (i = 0; i < SOME; i++)
 		fds[i] = buffer(_metadata, self->testdev, (i + 1) * getpagesize());
-	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
+	ASSERT_EQ(0, buffer_set_name(fds[0], "with a name"));
 
 	ASSERT_EQ(0, view_walk(self->view, self->skel));
 	for (i = 0; i < SOME; i++)
@@ -620,7 +620,7 @@ TEST_F(iter, loop_left_early)
 		ASSERT_EQ(0, prog_run(self->skel->progs.walk_some));
 		EXPECT_EQ(i, self->skel->bss->walked);
 		for (j = 0; j < SOME; j++) {
-			ino = buf_ino(fds[j]);
+			ino = buffer_ino(fds[j]);
 			EXPECT_EQ(1, fdinfo_count(fds[j]));
 			close(fds[j]);
 			EXPECT_EQ(0, bufinfo_lines(ino));
@@ -679,8 +679,8 @@ TEST_F(iter, while_others_export)
 		ASSERT_EQ(0, view_walk(self->other, self->skel));
 		EXPECT_EQ(0, self->skel->bss->walked_twice);
 		for (i = 0; i < SOME; i++) {
-			EXPECT_EQ(1, view_has(self->view, buf_ino(fds[i])));
-			EXPECT_EQ(1, view_has(self->other, buf_ino(fds[i])));
+			EXPECT_EQ(1, view_has(self->view, buffer_ino(fds[i])));
+			EXPECT_EQ(1, view_has(self->other, buffer_ino(fds[i])));
 		}
 	}
 	for (i = 0; i < 2; i++) {
@@ -703,7 +703,7 @@ static void random_name(struct __test_metadata *_metadata, int fd)
 	for (i = 0; i < len; i++)
 		name[i] = random() % 2 ? ' ' + random() % 95 : 1 + random() % 255;
 	name[len] = '\0';
-	ASSERT_EQ(0, buf_set_name(fd, name));
+	ASSERT_EQ(0, buffer_set_name(fd, name));
 }
 
 /*
@@ -736,7 +736,7 @@ static pid_t random_buffers(struct __test_metadata *_metadata, int testdev)
 	}
 
 	/* Control characters that take two bytes, and four */
-	ASSERT_EQ(0, buf_set_name(fds[0], "next\xc2\x85line \xf3\xa0\x80\x81"));
+	ASSERT_EQ(0, buffer_set_name(fds[0], "next\xc2\x85line \xf3\xa0\x80\x81"));
 
 	child = fork();
 	ASSERT_LE(0, child);
