@@ -15,13 +15,12 @@
 #include <poll.h>
 #include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <linux/aio_abi.h>
-#include <linux/io_uring.h>
 #include <linux/time_types.h>
 
 #include "fixture.h"
+#include "uring.h"
 
 #define READ	DMA_BUF_SYNC_READ
 #define WRITE	DMA_BUF_SYNC_WRITE
@@ -48,22 +47,12 @@ enum interface {
 	IO_URING,
 };
 
-struct ring {
-	int fd;
-	size_t size, sqes_size;
-	void *map;
-	unsigned int *sq_tail, *sq_array, sq_mask;
-	unsigned int *cq_head, *cq_tail, cq_mask;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
-};
-
 struct queue {
 	enum interface interface;
 	bool open;
 	aio_context_t aio;
 	struct iocb iocbs[POLLS];
-	struct ring ring;
+	struct uring ring;
 	/* Answers that have come and were not asked for yet */
 	struct {
 		int answers;
@@ -80,82 +69,25 @@ static struct __kernel_timespec timespec_ms(int ms)
 	};
 }
 
-static void ring_close(struct ring *ring)
+static int ring_submit(struct uring *ring, const struct io_uring_sqe *sqe)
 {
-	/* The maps are references as well */
-	if (ring->sqes != MAP_FAILED)
-		munmap(ring->sqes, ring->sqes_size);
-	if (ring->map != MAP_FAILED)
-		munmap(ring->map, ring->size);
-	close(ring->fd);
-}
+	int n = uring_submit(ring, sqe, 0);
 
-static int ring_open(struct ring *ring)
-{
-	struct io_uring_params p = {};
-	size_t cq_size;
-	int err;
-
-	ring->fd = syscall(__NR_io_uring_setup, POLLS, &p);
-	if (ring->fd < 0)
-		return -errno;
-
-	ring->size = p.sq_off.array + p.sq_entries * sizeof(*ring->sq_array);
-	cq_size = p.cq_off.cqes + p.cq_entries * sizeof(*ring->cqes);
-	if (ring->size < cq_size)
-		ring->size = cq_size;
-	ring->sqes_size = p.sq_entries * sizeof(*ring->sqes);
-
-	/* One map for both rings: IORING_FEAT_SINGLE_MMAP */
-	ring->map = mmap(NULL, ring->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 ring->fd, IORING_OFF_SQ_RING);
-	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  ring->fd, IORING_OFF_SQES);
-	if (ring->map == MAP_FAILED || ring->sqes == MAP_FAILED) {
-		err = -errno;
-		ring_close(ring);
-		return err;
-	}
-
-	ring->sq_tail = ring->map + p.sq_off.tail;
-	ring->sq_array = ring->map + p.sq_off.array;
-	ring->sq_mask = p.sq_entries - 1;
-	ring->cq_head = ring->map + p.cq_off.head;
-	ring->cq_tail = ring->map + p.cq_off.tail;
-	ring->cq_mask = p.cq_entries - 1;
-	ring->cqes = ring->map + p.cq_off.cqes;
-	return 0;
-}
-
-static int ring_submit(struct ring *ring, const struct io_uring_sqe *sqe)
-{
-	unsigned int tail = *ring->sq_tail, i = tail & ring->sq_mask;
-	int n;
-
-	ring->sqes[i] = *sqe;
-	ring->sq_array[i] = i;
-	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	n = syscall(__NR_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0);
 	if (n < 0)
-		return -errno;
+		return n;
 	return n == 1 ? 0 : -EIO;
 }
 
-static int ring_take(struct ring *ring, struct io_uring_cqe *cqe, int timeout_ms)
+static int ring_take(struct uring *ring, struct io_uring_cqe *cqe, int timeout_ms)
 {
 	struct __kernel_timespec ts = timespec_ms(timeout_ms);
 	struct io_uring_getevents_arg arg = { .ts = (uintptr_t)&ts };
-	unsigned int head = *ring->cq_head;
 
 	if (syscall(__NR_io_uring_enter, ring->fd, 0, 1,
 		    IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
 		    sizeof(arg)) < 0)
 		return -errno;
-	if (head == __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE))
-		return -EIO;
-	*cqe = ring->cqes[head & ring->cq_mask];
-	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);
-	return 0;
+	return uring_take(ring, cqe) ? 0 : -EIO;
 }
 
 static int queue_open(struct queue *q, enum interface interface)
@@ -164,7 +96,7 @@ static int queue_open(struct queue *q, enum interface interface)
 
 	*q = (struct queue) { .interface = interface };
 	if (interface == IO_URING)
-		err = ring_open(&q->ring);
+		err = uring_open(&q->ring, POLLS);
 	else if (syscall(__NR_io_setup, POLLS, &q->aio))
 		err = -errno;
 	q->open = !err;
@@ -189,7 +121,7 @@ static int queue_close(struct queue *q)
 		return 0;
 	q->open = false;
 	if (q->interface == IO_URING)
-		ring_close(&q->ring);
+		uring_close(&q->ring);
 	else if (syscall(__NR_io_destroy, q->aio))
 		return -errno;
 	return 0;
@@ -317,15 +249,6 @@ static long count_settles(int fd, long expected)
 	return fdinfo_count(fd);
 }
 
-static int lines_settle(ino_t ino)
-{
-	int ms;
-
-	for (ms = 0; ms < WAKE_MS && bufinfo_lines(ino); ms += 2)
-		sleep_ms(2);
-	return bufinfo_lines(ino);
-}
-
 /* What a test works with */
 struct bench {
 	int fd;
@@ -349,7 +272,7 @@ static void bench_open(struct __test_metadata *_metadata, struct bench *b,
 	ASSERT_EQ(0, err);
 
 	b->fd = need_buffer(_metadata, exporter, &b->size, O_RDWR | O_CLOEXEC);
-	b->ino = buf_ino(b->fd);
+	b->ino = buffer_ino(b->fd);
 }
 
 static void bench_close(struct bench *b)
@@ -430,7 +353,7 @@ TEST_F(async, other_events)
 	ASSERT_EQ(0, timeline_import(self->b.timeline, 1, self->b.fd, WRITE));
 	ASSERT_EQ(0, queue_poll(q, 1, self->b.fd, POLLIN));
 	ASSERT_EQ(0, queue_poll(q, 2, self->b.fd, POLLPRI));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 1, WAKE_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 2, 0));
@@ -460,7 +383,7 @@ TEST_F(async, waits_for_fence)
 		ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, cases[i].asked));
 		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS))
 			TH_LOG("case %d", i);
-		ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+		ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 		ASSERT_EQ(cases[i].asked, queue_wait(q, 0, WAKE_MS))
 			TH_LOG("case %d", i);
 	}
@@ -478,7 +401,7 @@ TEST_F(async, read_fence_holds_writers)
 	ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS));
 	ASSERT_EQ(POLLIN, queue_wait(q, 2, WAKE_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 1, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLOUT, queue_wait(q, 1, WAKE_MS));
 }
 
@@ -518,10 +441,10 @@ static void added_fence(struct __test_metadata *_metadata, struct bench *b,
 		ASSERT_EQ(-ETIME, queue_wait(&b->queue, 0, QUIET_MS));
 	}
 
-	ASSERT_EQ(0, timeline_inc(in_order ? b->timeline : second, 1));
+	ASSERT_EQ(0, timeline_advance(in_order ? b->timeline : second, 1));
 	ASSERT_EQ(-ETIME, queue_wait(&b->queue, 0, QUIET_MS));
 	EXPECT_EQ(0, poll_now(b->fd, events));
-	ASSERT_EQ(0, timeline_inc(in_order ? second : b->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(in_order ? second : b->timeline, 1));
 	ASSERT_EQ(events, queue_wait(&b->queue, 0, WAKE_MS));
 	close(second);
 }
@@ -567,10 +490,10 @@ TEST_F(async, late_poll)
 	ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));
 	ASSERT_EQ(0, timeline_import(second, 1, self->b.fd, WRITE));
 	ASSERT_EQ(0, queue_poll(q, 1, self->b.fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 1, 0));
-	ASSERT_EQ(0, timeline_inc(second, 1));
+	ASSERT_EQ(0, timeline_advance(second, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS));
 	ASSERT_EQ(POLLIN, queue_wait(q, 1, WAKE_MS));
 	close(second);
@@ -590,9 +513,9 @@ static void superseded(struct __test_metadata *_metadata, struct bench *b,
 		EXPECT_EQ(0, poll_now(b->fd, events));
 		ASSERT_EQ(-ETIME, queue_wait(&b->queue, 0, QUIET_MS));
 	}
-	ASSERT_EQ(0, timeline_inc(b->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(b->timeline, 1));
 	ASSERT_EQ(-ETIME, queue_wait(&b->queue, 0, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(b->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(b->timeline, 1));
 	ASSERT_EQ(events, queue_wait(&b->queue, 0, WAKE_MS));
 }
 
@@ -629,7 +552,7 @@ TEST_F(async, flow_of_fences)
 	ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));
 	for (i = 1; i < FENCES; i++) {
 		ASSERT_EQ(0, timeline_import(timelines[i], 1, self->b.fd, WRITE));
-		ASSERT_EQ(0, timeline_inc(timelines[i - 1], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i - 1], 1));
 		got = queue_wait(q, 0, QUIET_MS);
 		if (got == -ETIME)
 			continue;
@@ -638,7 +561,7 @@ TEST_F(async, flow_of_fences)
 		ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));
 	}
 	EXPECT_GT(FENCES / 2, early);
-	ASSERT_EQ(0, timeline_inc(timelines[FENCES - 1], 1));
+	ASSERT_EQ(0, timeline_advance(timelines[FENCES - 1], 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS));
 	for (i = 0; i < FENCES; i++)
 		close(timelines[i]);
@@ -661,14 +584,14 @@ TEST_F(async, writer_waits_on)
 	ASSERT_EQ(0, queue_poll(q, 2, self->b.fd, POLLIN | POLLOUT));
 	EXPECT_EQ(0, poll_now(self->b.fd, POLLIN | POLLOUT));
 
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 1, WAKE_MS));
 	ASSERT_EQ(POLLIN, queue_wait(q, 2, WAKE_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	EXPECT_EQ(POLLIN, poll_now(self->b.fd, POLLIN | POLLOUT));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 
-	ASSERT_EQ(0, timeline_inc(reader, 1));
+	ASSERT_EQ(0, timeline_advance(reader, 1));
 	ASSERT_EQ(POLLOUT, queue_wait(q, 0, WAKE_MS));
 	close(reader);
 }
@@ -684,7 +607,7 @@ TEST_F(async, all_are_answered)
 		ASSERT_EQ(0, queue_poll(q, i, self->b.fd, i % 2 ? POLLIN : POLLOUT));
 	ASSERT_EQ(0, poller_start(&poller, self->b.fd, POLLIN));
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	for (i = 0; i < POLLS; i++)
 		ASSERT_EQ(i % 2 ? POLLIN : POLLOUT, queue_wait(q, i, WAKE_MS));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
@@ -702,7 +625,7 @@ static void *signaller_main(void *arg)
 
 	while (!__atomic_load_n(&s->go, __ATOMIC_ACQUIRE))
 		;
-	timeline_inc(s->timeline, 1);
+	timeline_advance(s->timeline, 1);
 	return NULL;
 }
 
@@ -748,7 +671,7 @@ TEST_F(async, cancelled_poll)
 
 	/* The other one is still waited for */
 	ASSERT_EQ(-ETIME, queue_wait(q, 1, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 1, WAKE_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	ASSERT_EQ(1, count_settles(self->b.fd, 1));
@@ -767,7 +690,7 @@ TEST_F(async, closed_queue)
 
 	/* Nobody is in the way of who comes next */
 	EXPECT_EQ(0, poll_for(self->b.fd, POLLIN, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->b.fd, POLLIN | POLLOUT));
 }
 
@@ -780,19 +703,19 @@ TEST_F(async, closed_buffer)
 	need_bufinfo(_metadata);
 
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(self->b.fd, WRITE, fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->b.fd, WRITE, fence));
 	ASSERT_EQ(0, queue_poll(q, 0, self->b.fd, POLLIN));
 	close(self->b.fd);
 	self->b.fd = -1;
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	EXPECT_EQ(1, bufinfo_lines(self->b.ino));
 	ASSERT_EQ(0, queue_close(q));
-	ASSERT_EQ(0, lines_settle(self->b.ino));
+	ASSERT_EQ(0, bufinfo_lines_settle(self->b.ino, 0));
 
 	/* The fence finds nothing to do */
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 }
 
@@ -807,9 +730,9 @@ TEST_F(async, closed_buffer_is_answered)
 	close(self->b.fd);
 	self->b.fd = -1;
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS));
-	ASSERT_EQ(0, lines_settle(self->b.ino));
+	ASSERT_EQ(0, bufinfo_lines_settle(self->b.ino, 0));
 }
 
 TEST_F(async, closed_by_death)
@@ -871,7 +794,7 @@ TEST_F(io_uring, multishot)
 		ASSERT_EQ(0, timeline_import(self->b.timeline, round, self->b.fd, WRITE));
 		EXPECT_EQ(0, poll_now(self->b.fd, POLLIN));
 		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
-		ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+		ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 		ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS))
 			TH_LOG("round %d", round);
 		EXPECT_TRUE(q->polls[0].more);
@@ -895,9 +818,9 @@ TEST_F(io_uring, multishot_added_fence)
 	for (round = 1; round <= 3; round++) {
 		ASSERT_EQ(0, timeline_import(second, round, self->b.fd, WRITE));
 		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
-		ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+		ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
-		ASSERT_EQ(0, timeline_inc(second, 1));
+		ASSERT_EQ(0, timeline_advance(second, 1));
 		ASSERT_EQ(POLLIN, queue_wait(q, 0, WAKE_MS))
 			TH_LOG("round %d", round);
 		ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
@@ -922,12 +845,12 @@ TEST_F(io_uring, exclusive)
 	ASSERT_EQ(0, ring_poll(q, 1, self->b.fd, POLLIN | EPOLLEXCLUSIVE, 0));
 	ASSERT_EQ(0, ring_poll(q, 2, self->b.fd, POLLOUT | EPOLLEXCLUSIVE, 0));
 	ASSERT_EQ(0, ring_poll(q, 3, self->b.fd, POLLIN | EPOLLEXCLUSIVE, 0));
-	ASSERT_EQ(0, timeline_inc(self->b.timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	ASSERT_EQ(POLLIN, queue_wait(q, 1, WAKE_MS));
 	ASSERT_EQ(POLLIN, queue_wait(q, 3, WAKE_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 0, QUIET_MS));
 	ASSERT_EQ(-ETIME, queue_wait(q, 2, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(reader, 1));
+	ASSERT_EQ(0, timeline_advance(reader, 1));
 	ASSERT_EQ(POLLOUT, queue_wait(q, 0, WAKE_MS));
 	ASSERT_EQ(POLLOUT, queue_wait(q, 2, WAKE_MS));
 	close(reader);

@@ -30,7 +30,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-bench-atomic.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-bench-atomic.h"
 #include "util.h"
 
 #define OPENERS_MAX	2048

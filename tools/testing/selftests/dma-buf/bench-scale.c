@@ -33,7 +33,7 @@
 #include <sys/ioctl.h>
 #include <linux/dma-heap.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-bench.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-bench.h"
 #include "util.h"
 
 #define MAX_THREADS	4
@@ -98,8 +98,8 @@ static bool poll_once(int fd)
 
 static bool sync_once(int fd)
 {
-	return !buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) &&
-	       !buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+	return !buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) &&
+	       !buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
 }
 
 static const struct row rows[] = {

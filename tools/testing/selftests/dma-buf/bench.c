@@ -28,7 +28,7 @@
 #include <sys/syscall.h>
 #include <linux/dma-heap.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-bench.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-bench.h"
 #include "util.h"
 
 /* The first ones fill caches of the allocator and are not looked at. */
@@ -210,7 +210,7 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		err = timeline < 0 ? timeline :
 		      timeline_import(timeline, 1, pfd.fd, DMA_BUF_SYNC_WRITE);
 		if (!err && fence == SIGNALED)
-			err = timeline_inc(timeline, 1);
+			err = timeline_advance(timeline, 1);
 	}
 	/* What is armed is so for somebody who waits: an epoll does for good. */
 	if (fence == ARMED && !err) {
@@ -225,7 +225,7 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		took = REPEAT(rounds, poll(&pfd, 1, 0) == ready);
 	/* So that the fence signals while somebody has it */
 	if (fence == ARMED && !err)
-		timeline_inc(timeline, 1);
+		timeline_advance(timeline, 1);
 	if (waiter >= 0)
 		close(waiter);
 	close(pfd.fd);
@@ -253,7 +253,7 @@ static long long sync_pair(unsigned int rounds, unsigned int arg)
 static long long export_sync_file(unsigned int rounds, unsigned int arg)
 {
 	int fd = make();
-	long long took = REPEAT(rounds, !close(buf_export_sync_file(fd,
+	long long took = REPEAT(rounds, !close(buffer_export_sync_file(fd,
 							DMA_BUF_SYNC_RW)));
 
 	close(fd);
@@ -262,8 +262,8 @@ static long long export_sync_file(unsigned int rounds, unsigned int arg)
 
 static long long import_sync_file(unsigned int rounds, unsigned int arg)
 {
-	int fd = make(), fence = buf_export_sync_file(fd, DMA_BUF_SYNC_RW);
-	long long took = REPEAT(rounds, !buf_import_sync_file(fd,
+	int fd = make(), fence = buffer_export_sync_file(fd, DMA_BUF_SYNC_RW);
+	long long took = REPEAT(rounds, !buffer_import_sync_file(fd,
 							DMA_BUF_SYNC_WRITE, fence));
 
 	close(fence);

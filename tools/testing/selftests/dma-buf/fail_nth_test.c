@@ -7,7 +7,7 @@
  *
  * Each time the call that fails must do so with an errno that fits it, and after
  * the pass nothing may be left behind: no descriptor, no buffer; after the chain no
- * object in the core's slab cache, no open file. The mock device must have seen every
+ * object in the core's slab cache, no open file. The test device must have seen every
  * hook undone. In the end kmemleak is asked about the rest.
  *
  * A pass that ends well although something failed is right as well: some memory
@@ -29,7 +29,7 @@
 #include <drm/drm.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define KMEMLEAK	DEBUGFS "/kmemleak"
@@ -108,9 +108,9 @@ struct pass {
 	unsigned int fd_count;
 	void *map;
 	size_t map_size;
-	int mock;
-	bool chosen;		/* mmap() of the mock device reaches a buffer */
-	int ids[16];		/* of the mock device, but for exporters */
+	int testdev;
+	bool chosen;		/* mmap() of the test device reaches a buffer */
+	int ids[16];		/* of the test device, but for exporters */
 	unsigned int id_count;
 	__u32 exporters[4];
 	unsigned int exporter_count;
@@ -532,19 +532,19 @@ static void give_back(struct pass *p)
 	if (p->map && munmap(p->map, p->map_size))
 		munmap(p->map, p->map_size);
 	p->map = NULL;
-	if (p->chosen && mock_choose_mmap(p->mock, -1))
-		mock_choose_mmap(p->mock, -1);
+	if (p->chosen && testdev_choose_mmap(p->testdev, -1))
+		testdev_choose_mmap(p->testdev, -1);
 	while (p->id_count) {
 		int id = p->ids[--p->id_count];
 
-		if (mock_free(p->mock, id) == -EFAULT)
-			mock_free(p->mock, id);
+		if (testdev_free(p->testdev, id) == -EFAULT)
+			testdev_free(p->testdev, id);
 	}
 	while (p->fd_count)
 		close(p->fds[--p->fd_count]);
 }
 
-/* Every hook of the mock exporters must have been undone. */
+/* Every hook of the test device's exporters must have been undone. */
 static void check_exporters(struct pass *p)
 {
 	struct __test_metadata *_metadata = p->meta;
@@ -552,7 +552,7 @@ static void check_exporters(struct pass *p)
 	unsigned int i;
 
 	for (i = 0; i < p->exporter_count; i++) {
-		info = mock_exporter(p->mock, p->exporters[i]);
+		info = testdev_exporter(p->testdev, p->exporters[i]);
 		EXPECT_EQ(0, info.attached);
 		EXPECT_EQ(0, info.mapped);
 		EXPECT_EQ(0, info.pinned);
@@ -593,14 +593,14 @@ static int buffer(struct pass *p, enum exporter exporter)
 static int create(struct pass *p, __u32 kind, unsigned int pages)
 {
 	__u32 id;
-	int fd = mock_create(p->mock, kind, (__u64)pages * getpagesize(), &id);
+	int fd = testdev_create(p->testdev, kind, (__u64)pages * getpagesize(), &id);
 
 	if (fd >= 0 && p->exporter_count < ARRAY_SIZE(p->exporters))
 		p->exporters[p->exporter_count++] = id;
 	return keep_fd(p, fd);
 }
 
-static int mock_buffer(struct pass *p, __u32 kind, unsigned int pages)
+static int testdev_buffer(struct pass *p, __u32 kind, unsigned int pages)
 {
 	return given(p, create(p, kind, pages));
 }
@@ -608,13 +608,13 @@ static int mock_buffer(struct pass *p, __u32 kind, unsigned int pages)
 /* Freed after the pass: that unmaps, unpins and detaches. */
 static int attach(struct pass *p, int fd, __u32 flags)
 {
-	return keep_id(p, mock_attach(p->mock, fd, flags));
+	return keep_id(p, testdev_attach(p->testdev, fd, flags));
 }
 
 /* Freed after the pass: that signals it. */
 static int fence(struct pass *p, int fd, __u32 usage, __u32 delay_ms)
 {
-	return keep_id(p, mock_fence(p->mock, fd, usage, delay_ms));
+	return keep_id(p, testdev_fence(p->testdev, fd, usage, delay_ms));
 }
 
 /* Closed after the pass: that ends what fences it has. */
@@ -641,11 +641,11 @@ struct chain {
 	const char *name;
 	void (*run)(struct pass *p, const struct chain *chain);
 	enum exporter exporter;
-	__u32 kind;		/* of a mock exporter */
-	__u32 flags;		/* of a mock importer */
+	__u32 kind;		/* of one of the test device's exporters */
+	__u32 flags;		/* of one of its importers */
 	unsigned int count;
 	bool forks;		/* each pass is a process of its own */
-	bool mock;		/* it needs the mock device */
+	bool testdev;		/* it needs the test device */
 	/*
 	 * DMA-API's debugging takes a radix tree's node for each mapping, and
 	 * switches itself off without: no failures of that cache here.
@@ -694,9 +694,9 @@ static void run_set_name(struct pass *p, const struct chain *chain)
 	bool named;
 	char name[64];
 
-	given(p, buf_set_name(fd, "first"));
+	given(p, buffer_set_name(fd, "first"));
 	arm(p);
-	named = ok(p, buf_set_name(fd, "second"), memory_copy);
+	named = ok(p, buffer_set_name(fd, "second"), memory_copy);
 	/* Without a failure in the reading */
 	disarm(p);
 	EXPECT_EQ(1, fdinfo_get(fd, "name", name, sizeof(name)));
@@ -710,21 +710,21 @@ static void run_sync(struct pass *p, const struct chain *chain)
 	int fd = buffer(p, chain->exporter);
 
 	arm(p);
-	if (ok(p, buf_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
-		ok(p, buf_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
+	if (ok(p, buffer_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
+		ok(p, buffer_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
 /* An exporter that moves the memory in its hook, behind which the core waits */
 static void run_sync_moves(struct pass *p, const struct chain *chain)
 {
 	const __u64 rw = DMA_BUF_SYNC_RW;
-	int fd = mock_buffer(p, chain->kind, 2);
+	int fd = testdev_buffer(p, chain->kind, 2);
 
-	given(p, mock_delay(p->mock, p->exporters[0], DMA_BUF_TEST_OP_BEGIN, 1,
-			    DMA_BUF_TEST_ASYNC));
+	given(p, testdev_delay(p->testdev, p->exporters[0], HOOK_BEGIN, 1,
+			       DMA_BUF_TEST_ASYNC));
 	arm(p);
-	if (ok(p, buf_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
-		ok(p, buf_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
+	if (ok(p, buffer_sync(fd, DMA_BUF_SYNC_START | rw), memory_copy))
+		ok(p, buffer_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
 /* None pending: a stub is enough. One: itself. Several: an array is made of them. */
@@ -733,7 +733,7 @@ static void run_export_sync_file(struct pass *p, const struct chain *chain)
 	int fd = busy_buffer(p, chain->count);
 
 	arm(p);
-	ok(p, keep_fd(p, buf_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
+	ok(p, keep_fd(p, buffer_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
 }
 
 /* One fence, or one sync_file of several: each takes room in the reservation. */
@@ -745,11 +745,14 @@ static void run_import_sync_file(struct pass *p, const struct chain *chain)
 
 	fence = keep_fd(p, given(p, timeline_fence(timeline(p), 1)));
 	for (i = 1; i < chain->count; i++) {
-		merged = fence_merge(fence, keep_fd(p, given(p, timeline_fence(timeline(p), 1))));
+		merged = sync_file_merge(fence,
+					 keep_fd(p,
+						 given(p, timeline_fence(timeline(p), 1))));
 		fence = keep_fd(p, given(p, merged));
 	}
 	arm(p);
-	imported = ok(p, buf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence), memory_copy);
+	imported = ok(p, buffer_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence),
+		      memory_copy);
 	disarm(p);
 	/* All of it or nothing */
 	EXPECT_EQ(imported ? 0 : POLLIN, poll_now(fd, POLLIN));
@@ -761,9 +764,9 @@ static void run_sync_file_circle(struct pass *p, const struct chain *chain)
 	int fd = busy_buffer(p, chain->count), out;
 
 	arm(p);
-	out = buf_export_sync_file(fd, DMA_BUF_SYNC_WRITE);
+	out = buffer_export_sync_file(fd, DMA_BUF_SYNC_WRITE);
 	if (ok(p, keep_fd(p, out), memory_copy))
-		ok(p, buf_import_sync_file(fd, DMA_BUF_SYNC_READ, out), memory_copy);
+		ok(p, buffer_import_sync_file(fd, DMA_BUF_SYNC_READ, out), memory_copy);
 }
 
 /* What cannot be armed for all of the fences is armed for the first of them. */
@@ -795,7 +798,7 @@ static void run_epoll(struct pass *p, const struct chain *chain)
 	added = ok(p, epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0, memory_copy);
 	disarm(p);
 	for (i = 0; i < chain->count; i++)
-		given(p, timeline_inc(timelines[i], 1));
+		given(p, timeline_advance(timelines[i], 1));
 	EXPECT_EQ(added ? 1 : 0, epoll_wait(epoll, &event, 1, added ? WAKE_MS : 0));
 }
 
@@ -879,7 +882,7 @@ static void run_table_sync_file(struct pass *p, const struct chain *chain)
 
 	fill_table(p, STDERR_FILENO);
 	arm(p);
-	ok(p, keep_fd(p, buf_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
+	ok(p, keep_fd(p, buffer_export_sync_file(fd, DMA_BUF_SYNC_RW)), memory_copy);
 }
 
 union control {
@@ -967,7 +970,7 @@ static void run_fdinfo(struct pass *p, const struct chain *chain)
 	int fd = buffer(p, SYSTEM_HEAP), info;
 	char path[48];
 
-	given(p, buf_set_name(fd, "named"));
+	given(p, buffer_set_name(fd, "named"));
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	arm(p);
 	info = open_to_read(path);
@@ -993,7 +996,7 @@ static void run_bufinfo(struct pass *p, const struct chain *chain)
 
 	for (i = 0; i < 12; i++) {
 		fd = busy_buffer(p, 2);
-		given(p, buf_set_name(fd, "a name of thirty-one characters"));
+		given(p, buffer_set_name(fd, "a name of thirty-one characters"));
 		given(p, attach(p, fd, 0));
 	}
 	arm(p);
@@ -1003,7 +1006,7 @@ static void run_bufinfo(struct pass *p, const struct chain *chain)
 }
 
 /*
- * The mock device
+ * The test device
  */
 
 /* A session */
@@ -1043,23 +1046,26 @@ static void run_bookkeeping(struct pass *p, const struct chain *chain)
 		.count = ARRAY_SIZE(calls),
 		.calls = (uintptr_t)calls,
 	};
-	int fd = mock_buffer(p, 0, 1);
+	int fd = testdev_buffer(p, 0, 1);
 
 	importer.id = given(p, attach(p, fd, 0));
 	exporter.id = p->exporters[0];
 	log.id = p->exporters[0];
 
 	arm(p);
-	if (ok(p, mock_ioctl(p->mock, DMA_BUF_TEST_LOG, &log), memory_copy) &&
-	    ok(p, mock_ioctl(p->mock, DMA_BUF_TEST_EXPORTER_INFO, &exporter), no_copy) &&
-	    ok(p, mock_ioctl(p->mock, DMA_BUF_TEST_IMPORTER_INFO, &importer), no_copy))
-		ok(p, mock_delay(p->mock, log.id, DMA_BUF_TEST_OP_MAP, 0, 0), no_copy);
+	if (ok(p, testdev_ioctl(p->testdev, DMA_BUF_TEST_LOG, &log), memory_copy) &&
+	    ok(p, testdev_ioctl(p->testdev, DMA_BUF_TEST_EXPORTER_INFO, &exporter),
+	       no_copy) &&
+	    ok(p, testdev_ioctl(p->testdev, DMA_BUF_TEST_IMPORTER_INFO, &importer),
+	       no_copy))
+		ok(p, testdev_delay(p->testdev, log.id, HOOK_MAP, 0, 0),
+		   no_copy);
 }
 
 /* The number is there before the attachment: the hook wants to know it. */
 static void run_attach(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, chain->kind, 1);
+	int fd = testdev_buffer(p, chain->kind, 1);
 
 	arm(p);
 	ok(p, attach(p, fd, chain->flags), memory_copy);
@@ -1068,7 +1074,7 @@ static void run_attach(struct pass *p, const struct chain *chain)
 /* A device's whole use of a buffer; again where the first mapping is kept. */
 static void run_map(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, chain->kind, chain->count), id, i;
+	int fd = testdev_buffer(p, chain->kind, chain->count), id, i;
 	int times = chain->kind & DMA_BUF_TEST_CACHED ? 2 : 1;
 
 	arm(p);
@@ -1076,39 +1082,39 @@ static void run_map(struct pass *p, const struct chain *chain)
 	if (!ok(p, id, memory_copy))
 		return;
 	for (i = 0; i < times; i++)
-		if (!ok(p, mock_map(p->mock, id, DIR_BOTH), memory_copy) ||
-		    !ok(p, mock_unmap(p->mock, id), no_copy))
+		if (!ok(p, testdev_map(p->testdev, id, DIR_BOTH), memory_copy) ||
+		    !ok(p, testdev_unmap(p->testdev, id), no_copy))
 			return;
 }
 
 /* Pins of the importer's own, apart from those that a mapping would take */
 static void run_map_pinned(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
+	int fd = testdev_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
 
 	arm(p);
 	id = attach(p, fd, DMA_BUF_TEST_IMPORTER_DYNAMIC);
 	if (ok(p, id, memory_copy) &&
-	    ok(p, mock_pin(p->mock, id), no_copy) &&
-	    ok(p, mock_map(p->mock, id, DIR_FROM_DEVICE), memory_copy) &&
-	    ok(p, mock_unmap(p->mock, id), no_copy))
-		ok(p, mock_unpin(p->mock, id), no_copy);
+	    ok(p, testdev_pin(p->testdev, id), no_copy) &&
+	    ok(p, testdev_map(p->testdev, id, DIR_FROM_DEVICE), memory_copy) &&
+	    ok(p, testdev_unmap(p->testdev, id), no_copy))
+		ok(p, testdev_unpin(p->testdev, id), no_copy);
 }
 
 /* The exporter moves the memory when it is mapped, and the core waits for that. */
 static void run_map_moves(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, chain->kind, 2), id;
+	int fd = testdev_buffer(p, chain->kind, 2), id;
 
-	given(p, mock_delay(p->mock, p->exporters[0], DMA_BUF_TEST_OP_MAP, 1,
-			    DMA_BUF_TEST_ASYNC));
+	given(p, testdev_delay(p->testdev, p->exporters[0], HOOK_MAP, 1,
+			       DMA_BUF_TEST_ASYNC));
 	id = given(p, attach(p, fd, chain->flags));
 	arm(p);
-	if (ok(p, mock_map(p->mock, id, DIR_BOTH), memory_copy))
-		ok(p, mock_unmap(p->mock, id), no_copy);
+	if (ok(p, testdev_map(p->testdev, id, DIR_BOTH), memory_copy))
+		ok(p, testdev_unmap(p->testdev, id), no_copy);
 }
 
-/* Everybody else's buffers, for the mock device */
+/* Everybody else's buffers, for the test device */
 static void run_map_others(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, chain->exporter), id;
@@ -1116,39 +1122,39 @@ static void run_map_others(struct pass *p, const struct chain *chain)
 	arm(p);
 	id = attach(p, fd, chain->flags);
 	if (ok(p, id, memory_copy) &&
-	    ok(p, mock_map(p->mock, id, DIR_TO_DEVICE), memory_copy))
-		ok(p, mock_unmap(p->mock, id), no_copy);
+	    ok(p, testdev_map(p->testdev, id, DIR_TO_DEVICE), memory_copy))
+		ok(p, testdev_unmap(p->testdev, id), no_copy);
 }
 
 /* The buffer moves under an importer that lets go, or one that keeps what it has. */
 static void run_migrate(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
+	int fd = testdev_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
 
 	id = given(p, attach(p, fd, DMA_BUF_TEST_IMPORTER_DYNAMIC | chain->flags));
-	given(p, mock_map(p->mock, id, DIR_BOTH));
+	given(p, testdev_map(p->testdev, id, DIR_BOTH));
 	arm(p);
-	if (!ok(p, mock_migrate(p->mock, p->exporters[0], chain->count), memory_copy))
+	if (!ok(p, testdev_migrate(p->testdev, p->exporters[0], chain->count), memory_copy))
 		return;
 	if (!(chain->flags & DMA_BUF_TEST_IMPORTER_LETS_GO) &&
-	    !ok(p, mock_unmap(p->mock, id), no_copy))
+	    !ok(p, testdev_unmap(p->testdev, id), no_copy))
 		return;
-	ok(p, mock_map(p->mock, id, DIR_BOTH), memory_copy);
+	ok(p, testdev_map(p->testdev, id, DIR_BOTH), memory_copy);
 }
 
 /* A thread is made, gets the reservation, and is stopped again. */
 static void run_hold(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, 0, 1);
+	int fd = testdev_buffer(p, 0, 1);
 
 	arm(p);
-	ok(p, keep_id(p, mock_hold(p->mock, fd)), memory_copy);
+	ok(p, keep_id(p, testdev_hold(p->testdev, fd)), memory_copy);
 }
 
 /* More of them than the reservation has room for at first */
 static void run_fence(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, 0, 1), id, i;
+	int fd = testdev_buffer(p, 0, 1), id, i;
 
 	arm(p);
 	for (i = 0; i < 6; i++) {
@@ -1156,33 +1162,34 @@ static void run_fence(struct pass *p, const struct chain *chain)
 		if (!ok(p, id, memory_copy))
 			return;
 	}
-	ok(p, mock_signal(p->mock, p->ids[0], -EIO), no_copy);
+	ok(p, testdev_signal(p->testdev, p->ids[0], -EIO), no_copy);
 }
 
 /* The way to the memory that needs no device, and no mapping for one */
 static void run_vmap(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, chain->kind, 2), id;
+	int fd = testdev_buffer(p, chain->kind, 2), id;
 	char data[16] = "through a vmap";
 
 	arm(p);
-	id = keep_id(p, mock_vmap(p->mock, fd));
+	id = keep_id(p, testdev_vmap(p->testdev, fd));
 	if (ok(p, id, memory_copy) &&
-	    ok(p, mock_write(p->mock, id, 1, data, sizeof(data)), memory_copy))
-		ok(p, mock_read(p->mock, id, 1, data, sizeof(data)), memory_copy);
+	    ok(p, testdev_write(p->testdev, id, 1, data, sizeof(data)), memory_copy))
+		ok(p, testdev_read(p->testdev, id, 1, data, sizeof(data)), memory_copy);
 }
 
 /* Across the border of two pages, as they need not be neighbours */
 static void run_rw(struct pass *p, const struct chain *chain)
 {
-	int fd = mock_buffer(p, 0, 2), id;
+	int fd = testdev_buffer(p, 0, 2), id;
 	char data[16] = "as a device does";
 
 	id = given(p, attach(p, fd, 0));
-	given(p, mock_map(p->mock, id, DIR_BOTH));
+	given(p, testdev_map(p->testdev, id, DIR_BOTH));
 	arm(p);
-	if (ok(p, mock_write(p->mock, id, getpagesize() - 8, data, sizeof(data)), memory_copy))
-		ok(p, mock_read(p->mock, id, getpagesize() - 8, data, sizeof(data)),
+	if (ok(p, testdev_write(p->testdev, id, getpagesize() - 8, data, sizeof(data)),
+	       memory_copy))
+		ok(p, testdev_read(p->testdev, id, getpagesize() - 8, data, sizeof(data)),
 		   memory_copy);
 }
 
@@ -1190,14 +1197,14 @@ static void run_rw(struct pass *p, const struct chain *chain)
 static void run_importer_mmap(struct pass *p, const struct chain *chain)
 {
 	size_t size = TEST_PAGES * getpagesize();
-	int fd = mock_buffer(p, chain->kind, TEST_PAGES);
+	int fd = testdev_buffer(p, chain->kind, TEST_PAGES);
 	void *map;
 
 	p->chosen = true;
 	arm(p);
-	if (!ok(p, mock_choose_mmap(p->mock, fd), no_copy))
+	if (!ok(p, testdev_choose_mmap(p->testdev, fd), no_copy))
 		return;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p->mock, 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p->testdev, 0);
 	if (ok(p, keep_map(p, map, size), no_memory))
 		ok(p, touch(map, size), no_memory);
 }
@@ -1240,7 +1247,7 @@ FIXTURE_VARIANT_ADD(fail_nth, sync_udmabuf) { {
 	"sync_udmabuf", run_sync, .exporter = UDMABUF, .maps = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, sync_moves) { {
-	"sync_moves", run_sync_moves, .kind = DMA_BUF_TEST_NONCOHERENT, .mock = true,
+	"sync_moves", run_sync_moves, .kind = DMA_BUF_TEST_NONCOHERENT, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, export_sync_file_idle) { {
 	"export_sync_file_idle", run_export_sync_file, .count = 0,
@@ -1272,7 +1279,7 @@ FIXTURE_VARIANT_ADD(fail_nth, mmap_vivid) { { "mmap_vivid", run_mmap, .exporter 
 FIXTURE_VARIANT_ADD(fail_nth, dup) { { "dup", run_dup } };
 FIXTURE_VARIANT_ADD(fail_nth, table_dup) { { "table_dup", run_table_dup, .forks = true } };
 FIXTURE_VARIANT_ADD(fail_nth, table_create) { {
-	"table_create", run_table_create, .forks = true, .mock = true,
+	"table_create", run_table_create, .forks = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, table_sync_file) { {
 	"table_sync_file", run_table_sync_file, .forks = true,
@@ -1280,99 +1287,99 @@ FIXTURE_VARIANT_ADD(fail_nth, table_sync_file) { {
 FIXTURE_VARIANT_ADD(fail_nth, scm_rights) { { "scm_rights", run_scm_rights } };
 FIXTURE_VARIANT_ADD(fail_nth, fdinfo) { { "fdinfo", run_fdinfo } };
 FIXTURE_VARIANT_ADD(fail_nth, path) { { "path", run_path } };
-FIXTURE_VARIANT_ADD(fail_nth, bufinfo) { { "bufinfo", run_bufinfo, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, bufinfo) { { "bufinfo", run_bufinfo, .testdev = true } };
 
-FIXTURE_VARIANT_ADD(fail_nth, open) { { "open", run_open, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, open) { { "open", run_open, .testdev = true } };
 FIXTURE_VARIANT_ADD(fail_nth, create_plain) { {
-	"create_plain", run_create, .kind = 0, .mock = true,
+	"create_plain", run_create, .kind = 0, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, create_dynamic) { {
-	"create_dynamic", run_create, .kind = DMA_BUF_TEST_DYNAMIC, .mock = true,
+	"create_dynamic", run_create, .kind = DMA_BUF_TEST_DYNAMIC, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, create_cached) { {
-	"create_cached", run_create, .kind = DMA_BUF_TEST_CACHED, .mock = true,
+	"create_cached", run_create, .kind = DMA_BUF_TEST_CACHED, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, create_bare) { {
-	"create_bare", run_create, .kind = DMA_BUF_TEST_BARE, .mock = true,
+	"create_bare", run_create, .kind = DMA_BUF_TEST_BARE, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, create_lazy) { {
-	"create_lazy", run_create, .kind = DMA_BUF_TEST_LAZY, .mock = true,
+	"create_lazy", run_create, .kind = DMA_BUF_TEST_LAZY, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, create_noncoherent) { {
-	"create_noncoherent", run_create, .kind = DMA_BUF_TEST_NONCOHERENT, .mock = true,
+	"create_noncoherent", run_create, .kind = DMA_BUF_TEST_NONCOHERENT, .testdev = true,
 } };
-FIXTURE_VARIANT_ADD(fail_nth, create_shared) { { "create_shared", run_shared, .mock = true } };
-FIXTURE_VARIANT_ADD(fail_nth, bookkeeping) { { "bookkeeping", run_bookkeeping, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, create_shared) { { "create_shared", run_shared, .testdev = true } };
+FIXTURE_VARIANT_ADD(fail_nth, bookkeeping) { { "bookkeeping", run_bookkeeping, .testdev = true } };
 
-FIXTURE_VARIANT_ADD(fail_nth, attach_static) { { "attach_static", run_attach, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, attach_static) { { "attach_static", run_attach, .testdev = true } };
 FIXTURE_VARIANT_ADD(fail_nth, attach_dynamic) { {
 	"attach_dynamic", run_attach, .kind = DMA_BUF_TEST_DYNAMIC,
-	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .mock = true,
+	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .testdev = true,
 } };
-FIXTURE_VARIANT_ADD(fail_nth, map) { { "map", run_map, .count = 2, .maps = true, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, map) { { "map", run_map, .count = 2, .maps = true, .testdev = true } };
 /* Tables with links in them, of the exporter and of the debugging copy */
 FIXTURE_VARIANT_ADD(fail_nth, map_large) { {
-	"map_large", run_map, .count = 300, .maps = true, .mock = true,
+	"map_large", run_map, .count = 300, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_lazy) { {
 	"map_lazy", run_map, .kind = DMA_BUF_TEST_LAZY, .count = 2, .maps = true,
-	.mock = true,
+	.testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_cached) { {
 	"map_cached", run_map, .kind = DMA_BUF_TEST_CACHED, .count = 2, .maps = true,
-	.mock = true,
+	.testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_static_dynamic) { {
 	"map_static_dynamic", run_map, .kind = DMA_BUF_TEST_DYNAMIC, .count = 2,
-	.maps = true, .mock = true,
+	.maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_dynamic) { {
 	"map_dynamic", run_map, .kind = DMA_BUF_TEST_DYNAMIC,
-	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .count = 2, .maps = true, .mock = true,
+	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .count = 2, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_pinned) { {
-	"map_pinned", run_map_pinned, .maps = true, .mock = true,
+	"map_pinned", run_map_pinned, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_moves) { {
-	"map_moves", run_map_moves, .maps = true, .mock = true,
+	"map_moves", run_map_moves, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_dynamic_moves) { {
 	"map_dynamic_moves", run_map_moves, .kind = DMA_BUF_TEST_DYNAMIC,
-	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .maps = true, .mock = true,
+	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_heap) { {
-	"map_heap", run_map_others, .exporter = SYSTEM_HEAP, .maps = true, .mock = true,
+	"map_heap", run_map_others, .exporter = SYSTEM_HEAP, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_udmabuf) { {
-	"map_udmabuf", run_map_others, .exporter = UDMABUF, .maps = true, .mock = true,
+	"map_udmabuf", run_map_others, .exporter = UDMABUF, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_vgem) { {
-	"map_vgem", run_map_others, .exporter = VGEM, .maps = true, .mock = true,
+	"map_vgem", run_map_others, .exporter = VGEM, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, map_vivid) { {
-	"map_vivid", run_map_others, .exporter = VIVID, .maps = true, .mock = true,
+	"map_vivid", run_map_others, .exporter = VIVID, .maps = true, .testdev = true,
 } };
 
-FIXTURE_VARIANT_ADD(fail_nth, migrate) { { "migrate", run_migrate, .maps = true, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, migrate) { { "migrate", run_migrate, .maps = true, .testdev = true } };
 FIXTURE_VARIANT_ADD(fail_nth, migrate_takes_time) { {
-	"migrate_takes_time", run_migrate, .count = 1, .maps = true, .mock = true,
+	"migrate_takes_time", run_migrate, .count = 1, .maps = true, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, migrate_lets_go) { {
 	"migrate_lets_go", run_migrate, .flags = DMA_BUF_TEST_IMPORTER_LETS_GO, .count = 1,
-	.maps = true, .mock = true,
+	.maps = true, .testdev = true,
 } };
-FIXTURE_VARIANT_ADD(fail_nth, hold) { { "hold", run_hold, .mock = true } };
-FIXTURE_VARIANT_ADD(fail_nth, fence) { { "fence", run_fence, .mock = true } };
-FIXTURE_VARIANT_ADD(fail_nth, vmap) { { "vmap", run_vmap, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, hold) { { "hold", run_hold, .testdev = true } };
+FIXTURE_VARIANT_ADD(fail_nth, fence) { { "fence", run_fence, .testdev = true } };
+FIXTURE_VARIANT_ADD(fail_nth, vmap) { { "vmap", run_vmap, .testdev = true } };
 FIXTURE_VARIANT_ADD(fail_nth, vmap_lazy) { {
-	"vmap_lazy", run_vmap, .kind = DMA_BUF_TEST_LAZY, .mock = true,
+	"vmap_lazy", run_vmap, .kind = DMA_BUF_TEST_LAZY, .testdev = true,
 } };
-FIXTURE_VARIANT_ADD(fail_nth, rw) { { "rw", run_rw, .maps = true, .mock = true } };
+FIXTURE_VARIANT_ADD(fail_nth, rw) { { "rw", run_rw, .maps = true, .testdev = true } };
 FIXTURE_VARIANT_ADD(fail_nth, importer_mmap) { {
-	"importer_mmap", run_importer_mmap, .mock = true,
+	"importer_mmap", run_importer_mmap, .testdev = true,
 } };
 FIXTURE_VARIANT_ADD(fail_nth, importer_mmap_lazy) { {
-	"importer_mmap_lazy", run_importer_mmap, .kind = DMA_BUF_TEST_LAZY, .mock = true,
+	"importer_mmap_lazy", run_importer_mmap, .kind = DMA_BUF_TEST_LAZY, .testdev = true,
 } };
 
 /* A chain whose devices are not there is skipped before anything is counted. */
@@ -1382,8 +1389,8 @@ FIXTURE_SETUP(fail_nth)
 
 	need_bufinfo(_metadata);
 	close(need_timeline(_metadata));
-	if (variant->chain.mock)
-		close(need_mock(_metadata));
+	if (variant->chain.testdev)
+		close(need_testdev(_metadata));
 	close(need_buffer(_metadata, variant->chain.exporter, &size, O_RDWR));
 	if (variant->chain.run == run_prime_import)
 		close(need_vgem(_metadata));
@@ -1406,7 +1413,7 @@ static void one_pass(struct pass *p, const struct chain *chain)
 	struct __test_metadata *_metadata = p->meta;
 	bool open_before[MAX_FDS];
 
-	p->mock = chain->mock ? need_mock(_metadata) : -1;
+	p->testdev = chain->testdev ? need_testdev(_metadata) : -1;
 	p->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, p->fail_nth);
 	mark_fds(open_before);
@@ -1419,8 +1426,8 @@ static void one_pass(struct pass *p, const struct chain *chain)
 	check_exporters(p);
 	close_stray(p, open_before);
 	close(p->fail_nth);
-	if (p->mock >= 0)
-		close(p->mock);
+	if (p->testdev >= 0)
+		close(p->testdev);
 }
 
 /* The same in a process of its own, which takes its descriptors along when it goes */

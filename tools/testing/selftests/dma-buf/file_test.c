@@ -30,7 +30,7 @@ FIXTURE_SETUP(file)
 {
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 	ASSERT_NE(0, self->ino);
 }
 
@@ -171,7 +171,7 @@ TEST_F(file, inode_numbers_differ)
 		size = self->size;
 		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR);
 		ASSERT_LE(0, fds[i]);
-		inos[i] = buf_ino(fds[i]);
+		inos[i] = buffer_ino(fds[i]);
 		EXPECT_NE(0, inos[i]);
 		EXPECT_NE(self->ino, inos[i]);
 		for (j = 0; j < i; j++)
@@ -192,7 +192,7 @@ TEST_F(file, inode_numbers_not_reused)
 		size = self->size;
 		fd = exporter_alloc(variant->exporter, &size, O_RDWR);
 		ASSERT_LE(0, fd);
-		inos[i] = buf_ino(fd);
+		inos[i] = buffer_ino(fd);
 		close(fd);
 		for (j = 0; j < i; j++)
 			ASSERT_NE(inos[j], inos[i]);
@@ -210,7 +210,7 @@ TEST_F(file, path_name)
 	path[len] = '\0';
 	EXPECT_STREQ("/dmabuf:", path);
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "camera 0"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "camera 0"));
 	len = readlink(link, path, sizeof(path) - 1);
 	ASSERT_LT(0, len);
 	path[len] = '\0';
@@ -224,7 +224,7 @@ TEST_F(file, path_name_in_maps)
 	void *map;
 	FILE *f;
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "seen-in-maps"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "seen-in-maps"));
 	map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 
@@ -261,7 +261,7 @@ TEST_F(file, fdinfo_name)
 	const char *name = "with spaces, and: colons";
 	char value[64];
 
-	ASSERT_EQ(0, buf_set_name(self->fd, name));
+	ASSERT_EQ(0, buffer_set_name(self->fd, name));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ(name, value);
 }
@@ -271,7 +271,7 @@ TEST_F(file, fdinfo_name_cannot_forge_keys)
 	char before[64], after[64], value[128], *p;
 
 	ASSERT_EQ(1, fdinfo_get(self->fd, "size", before, sizeof(before)));
-	ASSERT_EQ(0, buf_set_name(self->fd, "a\nsize:\t1\ncount:\t99\n"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "a\nsize:\t1\ncount:\t99\n"));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "size", after, sizeof(after)));
 	EXPECT_STREQ(before, after);
 	EXPECT_EQ(1, fdinfo_get(self->fd, "count", after, sizeof(after)));
@@ -282,7 +282,7 @@ TEST_F(file, fdinfo_name_cannot_forge_keys)
 	EXPECT_NE(NULL, strstr(value, "99"));
 
 	/* Control characters do not reach the terminal of whoever looks */
-	ASSERT_EQ(0, buf_set_name(self->fd, "b\r\033[2Jc\td\177e\001f"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "b\r\033[2Jc\td\177e\001f"));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	for (p = value; *p; p++)
 		EXPECT_TRUE(*p >= ' ' && *p < 0x7f)
@@ -322,12 +322,12 @@ TEST_F(file, fdinfo_count_after_use)
 	int fence;
 
 	poll_now(self->fd, POLLIN | POLLOUT);
-	buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
-	buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
-	buf_set_name(self->fd, "used");
+	buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+	buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+	buffer_set_name(self->fd, "used");
 	lseek(self->fd, 0, SEEK_END);
 	fstat(self->fd, &st);
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
 	/* A sync_file is about fences, it does not hold the buffer */
 	EXPECT_EQ(1, fdinfo_count(self->fd));
@@ -370,7 +370,7 @@ TEST_F(file, bufinfo_columns)
 	EXPECT_EQ('\t', line[26]);
 	EXPECT_EQ('\t', line[35]);
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "seen"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "seen"));
 	ASSERT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
 	EXPECT_NE(NULL, strstr(line, "\tseen"));
 }
@@ -383,7 +383,7 @@ TEST_F(file, bufinfo_name_cannot_forge_lines)
 
 	need_bufinfo(_metadata);
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "a\n\nTotal 7 objects, 1 bytes"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "a\n\nTotal 7 objects, 1 bytes"));
 	EXPECT_EQ(1, bufinfo_line(self->ino, line, sizeof(line)));
 	EXPECT_NE(NULL, strstr(line, "Total 7"));
 	/* ... and nothing but the last line is a total */
@@ -553,10 +553,10 @@ TEST_F(file, path_descriptor)
 	void *map;
 
 	ASSERT_LE(0, path);
-	EXPECT_EQ(self->ino, buf_ino(path));
+	EXPECT_EQ(self->ino, buffer_ino(path));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	EXPECT_EQ(-EBADF, buf_sync(path, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(-EBADF, buf_set_name(path, "no"));
+	EXPECT_EQ(-EBADF, buffer_sync(path, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(-EBADF, buffer_set_name(path, "no"));
 	EXPECT_EQ(-1, lseek(path, 0, SEEK_END));
 	EXPECT_EQ(EBADF, errno);
 	EXPECT_EQ(POLLNVAL, poll_now(path, POLLIN));
@@ -576,7 +576,7 @@ TEST_F(file, path_descriptor_past_last_close)
 
 	need_bufinfo(_metadata);
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "late"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "late"));
 	path = open_path(self->fd);
 	ASSERT_LE(0, path);
 	close(self->fd);
@@ -596,9 +596,9 @@ TEST_F(file, path_descriptor_past_last_close)
 	/* A second path descriptor of what is only a path by now */
 	self->fd = open_path(path);
 	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(self->ino, buf_ino(self->fd));
+	EXPECT_EQ(self->ino, buffer_ino(self->fd));
 	close(path);
-	EXPECT_EQ(self->ino, buf_ino(self->fd));
+	EXPECT_EQ(self->ino, buffer_ino(self->fd));
 }
 
 /*

@@ -22,7 +22,7 @@
 	FIXTURE_VARIANT_ADD(type, system_heap) { SYSTEM_HEAP };		\
 	FIXTURE_VARIANT_ADD(type, vgem) { VGEM };			\
 	FIXTURE_VARIANT_ADD(type, vivid) { VIVID };			\
-	FIXTURE_VARIANT_ADD(type, mock) { MOCK };			\
+	FIXTURE_VARIANT_ADD(type, testdev) { TESTDEV };			\
 	struct _fixture_variant_##type
 
 #define EVERY_EXPORTER(type)						\
@@ -74,12 +74,12 @@ static inline int need_vgem(struct __test_metadata *_metadata)
 	return drm;
 }
 
-static inline int need_mock(struct __test_metadata *_metadata)
+static inline int need_testdev(struct __test_metadata *_metadata)
 {
-	int mock = mock_open();
+	int testdev = testdev_open();
 
-	need_exporter(_metadata, MOCK, mock);
-	return mock;
+	need_exporter(_metadata, TESTDEV, testdev);
+	return testdev;
 }
 
 static inline void need_bufinfo(struct __test_metadata *_metadata)

@@ -38,8 +38,8 @@ FIXTURE_VARIANT_ADD(import, vivid) {
 	.exporter = VIVID,
 };
 
-FIXTURE_VARIANT_ADD(import, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(import, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(import)
@@ -48,7 +48,7 @@ FIXTURE_SETUP(import)
 
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 }
 
 FIXTURE_TEARDOWN(import)
@@ -84,7 +84,7 @@ TEST_F(import, not_a_buffer)
 	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
 	EXPECT_EQ(-EINVAL, vgem_import(self->drm, pipes[0]));
 	EXPECT_EQ(-EINVAL, vgem_import(self->drm, self->drm));
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
 	EXPECT_EQ(-EINVAL, vgem_import(self->drm, fence));
 	close(fence);
@@ -177,7 +177,7 @@ TEST_F(import, comes_back_the_same)
 	fd = vgem_export(self->drm, handle, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	self->fd = fd;
-	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(self->ino, buffer_ino(fd));
 	b = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, b);
 	EXPECT_EQ(0x42, b[0]);
@@ -287,7 +287,7 @@ FIXTURE_SETUP(clients)
 	for (i = 0; i < 2; i++)
 		self->drm[i] = need_vgem(_metadata);
 	self->fd = need_buffer(_metadata, UDMABUF, &size, O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 }
 
 FIXTURE_TEARDOWN(clients)

@@ -51,17 +51,17 @@ TEST_F(ioctl, sync_every_direction)
 	__u64 dir;
 
 	for (dir = DMA_BUF_SYNC_RW; dir >= DMA_BUF_SYNC_READ; dir--) {
-		EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | dir))
+		EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | dir))
 			TH_LOG("direction %d", (int)dir);
-		EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | dir))
+		EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | dir))
 			TH_LOG("direction %d", (int)dir);
 	}
 }
 
 TEST_F(ioctl, sync_without_direction)
 {
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, DMA_BUF_SYNC_START));
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, DMA_BUF_SYNC_END));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, DMA_BUF_SYNC_START));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, DMA_BUF_SYNC_END));
 }
 
 TEST_F(ioctl, sync_unknown_bits)
@@ -71,17 +71,17 @@ TEST_F(ioctl, sync_unknown_bits)
 
 	for (bit = 3; bit < 64; bit++)
 		for (known = 0; known <= DMA_BUF_SYNC_VALID_FLAGS_MASK; known++)
-			EXPECT_EQ(-EINVAL, buf_sync(self->fd, known | 1ULL << bit))
+			EXPECT_EQ(-EINVAL, buffer_sync(self->fd, known | 1ULL << bit))
 				TH_LOG("flags %#llx", (long long)(known | 1ULL << bit));
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, ~0ULL));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, ~0ULL));
 }
 
 TEST_F(ioctl, sync_nests)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_F(ioctl, sync_bad_pointer)
@@ -174,7 +174,7 @@ TEST_F(ioctl, name_longest)
 {
 	char value[64];
 
-	EXPECT_EQ(0, buf_set_name(self->fd, NAME_31));
+	EXPECT_EQ(0, buffer_set_name(self->fd, NAME_31));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ(NAME_31, value);
 }
@@ -183,13 +183,13 @@ TEST_F(ioctl, name_too_long)
 {
 	char value[64], page[4096];
 
-	ASSERT_EQ(0, buf_set_name(self->fd, "old"));
-	EXPECT_EQ(-EINVAL, buf_set_name(self->fd, NAME_32));
-	EXPECT_EQ(-EINVAL, buf_set_name(self->fd, NAME_32 "w"));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "old"));
+	EXPECT_EQ(-EINVAL, buffer_set_name(self->fd, NAME_32));
+	EXPECT_EQ(-EINVAL, buffer_set_name(self->fd, NAME_32 "w"));
 
 	memset(page, 'x', sizeof(page));
 	page[sizeof(page) - 1] = '\0';
-	EXPECT_EQ(-EINVAL, buf_set_name(self->fd, page));
+	EXPECT_EQ(-EINVAL, buffer_set_name(self->fd, page));
 
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("old", value);
@@ -200,12 +200,12 @@ TEST_F(ioctl, name_bad_pointer)
 	char *cut = bad_pages(4), value[64];
 
 	ASSERT_NE(NULL, cut);
-	ASSERT_EQ(0, buf_set_name(self->fd, "old"));
-	EXPECT_EQ(-EFAULT, buf_set_name(self->fd, NULL));
-	EXPECT_EQ(-EFAULT, buf_set_name(self->fd, (char *)-1L));
+	ASSERT_EQ(0, buffer_set_name(self->fd, "old"));
+	EXPECT_EQ(-EFAULT, buffer_set_name(self->fd, NULL));
+	EXPECT_EQ(-EFAULT, buffer_set_name(self->fd, (char *)-1L));
 	/* No NUL before the memory ends */
 	memset(cut, 'x', 4);
-	EXPECT_EQ(-EFAULT, buf_set_name(self->fd, cut));
+	EXPECT_EQ(-EFAULT, buffer_set_name(self->fd, cut));
 
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("old", value);
@@ -218,7 +218,7 @@ TEST_F(ioctl, name_at_end_of_memory)
 
 	ASSERT_NE(NULL, cut);
 	memcpy(cut, "abc", 4);
-	EXPECT_EQ(0, buf_set_name(self->fd, cut));
+	EXPECT_EQ(0, buffer_set_name(self->fd, cut));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("abc", value);
 }
@@ -227,8 +227,8 @@ TEST_F(ioctl, name_replaced)
 {
 	char value[64];
 
-	EXPECT_EQ(0, buf_set_name(self->fd, "a rather long first name"));
-	EXPECT_EQ(0, buf_set_name(self->fd, "second"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "a rather long first name"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "second"));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("second", value);
 }
@@ -239,11 +239,11 @@ TEST_F(ioctl, name_empty)
 	char value[64] = "unchanged";
 
 	EXPECT_EQ(0, fdinfo_get(self->fd, "name", NULL, 0));
-	EXPECT_EQ(0, buf_set_name(self->fd, ""));
+	EXPECT_EQ(0, buffer_set_name(self->fd, ""));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("", value);
-	EXPECT_EQ(0, buf_set_name(self->fd, "not empty"));
-	EXPECT_EQ(0, buf_set_name(self->fd, ""));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "not empty"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, ""));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("", value);
 }
@@ -273,7 +273,7 @@ TEST_F(ioctl, name_shared_by_descriptors)
 	int fd = dup(self->fd);
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, buf_set_name(self->fd, "shared"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "shared"));
 	EXPECT_EQ(1, fdinfo_get(fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("shared", value);
 	close(fd);
@@ -285,7 +285,7 @@ TEST_F(ioctl, name_of_any_bytes)
 	const char *name = "caf\303\251 \377\200 %s %n \"'";
 	char value[64];
 
-	EXPECT_EQ(0, buf_set_name(self->fd, name));
+	EXPECT_EQ(0, buffer_set_name(self->fd, name));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ(name, value);
 }
@@ -300,16 +300,17 @@ TEST_F(ioctl, export_flags)
 	int fence, bit;
 
 	for (flags = DMA_BUF_SYNC_READ; flags <= DMA_BUF_SYNC_RW; flags++) {
-		fence = buf_export_sync_file(self->fd, flags);
+		fence = buffer_export_sync_file(self->fd, flags);
 		EXPECT_LE(0, fence)
 			TH_LOG("flags %u", flags);
 		close(fence);
 	}
 
-	EXPECT_EQ(-EINVAL, buf_export_sync_file(self->fd, 0));
+	EXPECT_EQ(-EINVAL, buffer_export_sync_file(self->fd, 0));
 	for (flags = 0; flags <= DMA_BUF_SYNC_RW; flags++)
 		for (bit = 2; bit < 32; bit++)
-			EXPECT_EQ(-EINVAL, buf_export_sync_file(self->fd, flags | 1U << bit))
+			EXPECT_EQ(-EINVAL,
+				  buffer_export_sync_file(self->fd, flags | 1U << bit))
 				TH_LOG("flags %#x", flags | 1U << bit);
 }
 
@@ -317,8 +318,8 @@ TEST_F(ioctl, export_refusal_leaves_no_fd)
 {
 	int free_fd = lowest_free_fd();
 
-	EXPECT_EQ(-EINVAL, buf_export_sync_file(self->fd, 0));
-	EXPECT_EQ(-EINVAL, buf_export_sync_file(self->fd, DMA_BUF_SYNC_END));
+	EXPECT_EQ(-EINVAL, buffer_export_sync_file(self->fd, 0));
+	EXPECT_EQ(-EINVAL, buffer_export_sync_file(self->fd, DMA_BUF_SYNC_END));
 	EXPECT_EQ(free_fd, lowest_free_fd());
 }
 
@@ -357,7 +358,7 @@ TEST_F(ioctl, export_unwritable_answer)
 
 TEST_F(ioctl, export_close_on_exec)
 {
-	int fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
+	int fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
 
 	ASSERT_LE(0, fence);
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fence, F_GETFD));
@@ -374,18 +375,19 @@ TEST_F(ioctl, import_flags)
 	int fence, bit;
 
 	/* The fences of an idle buffer: signalled, so they change nothing */
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
 
 	for (flags = DMA_BUF_SYNC_READ; flags <= DMA_BUF_SYNC_RW; flags++)
-		EXPECT_EQ(0, buf_import_sync_file(self->fd, flags, fence))
+		EXPECT_EQ(0, buffer_import_sync_file(self->fd, flags, fence))
 			TH_LOG("flags %u", flags);
 
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, 0, fence));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, 0, fence));
 	for (flags = 0; flags <= DMA_BUF_SYNC_RW; flags++)
 		for (bit = 2; bit < 32; bit++)
-			EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, flags | 1U << bit,
-								fence))
+			EXPECT_EQ(-EINVAL,
+				  buffer_import_sync_file(self->fd, flags | 1U << bit,
+							  fence))
 				TH_LOG("flags %#x", flags | 1U << bit);
 	close(fence);
 }
@@ -395,16 +397,16 @@ TEST_F(ioctl, import_bad_fd)
 	int pipes[2];
 
 	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_READ, -1));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_READ,
-						lowest_free_fd()));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_READ, INT32_MIN));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_READ, -1));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_READ,
+						   lowest_free_fd()));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_READ, INT32_MIN));
 	/* Descriptors, but of something else: a pipe, the buffer itself */
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, pipes[0]));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, self->fd));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, pipes[0]));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, self->fd));
 	/* Neither argument is any good */
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, 0, -1));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_END, self->fd));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, 0, -1));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_END, self->fd));
 	close(pipes[0]);
 	close(pipes[1]);
 }
@@ -426,10 +428,10 @@ TEST_F(ioctl, import_leaves_no_reference)
 {
 	int fence, i;
 
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
 	for (i = 0; i < 100; i++)
-		ASSERT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
+		ASSERT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	close(fence);
 }
@@ -464,27 +466,27 @@ FIXTURE_TEARDOWN(readonly)
 
 TEST_F(readonly, sync_for_writing)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 }
 
 TEST_F(readonly, name)
 {
 	char value[64];
 
-	EXPECT_EQ(0, buf_set_name(self->fd, "read-only"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "read-only"));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("read-only", value);
 }
 
 TEST_F(readonly, sync_files)
 {
-	int fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
+	int fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
 
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, fence));
+	EXPECT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_WRITE, fence));
 	close(fence);
 }
 
@@ -524,7 +526,7 @@ static int sync_interrupted(int fd, __u64 flags)
 	int err;
 
 	signals_begin();
-	err = buf_sync(fd, flags);
+	err = buffer_sync(fd, flags);
 	signals_end();
 	return err;
 }
@@ -533,9 +535,9 @@ TEST_F(sync_wait, read_waits_for_write_fence)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 /* A GPU may raise its clock as soon as somebody waits for it */
@@ -546,9 +548,9 @@ TEST_F(sync_wait, sets_deadline)
 
 	fence = timeline_fence(self->timeline, 1);
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_READ, fence));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_READ, fence));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	EXPECT_EQ(-ENOENT, timeline_deadline(self->timeline, fence, &deadline));
 
 	before = now_ms();
@@ -563,7 +565,7 @@ TEST_F(sync_wait, sets_deadline)
 static void *step_later(void *arg)
 {
 	sleep_ms(5 * QUIET_MS);
-	timeline_inc(*(int *)arg, 1);
+	timeline_advance(*(int *)arg, 1);
 	return NULL;
 }
 
@@ -579,18 +581,18 @@ TEST_F(sync_wait, restarts)
 	sigaction(SIGALRM, NULL, &sa);
 	sa.sa_flags |= SA_RESTART;
 	sigaction(SIGALRM, &sa, NULL);
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	signals_end();
 	pthread_join(thread, NULL);
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_F(sync_wait, read_passes_read_fence)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(0, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_F(sync_wait, write_waits_for_read_fence)
@@ -598,24 +600,24 @@ TEST_F(sync_wait, write_waits_for_read_fence)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 }
 
 TEST_F(sync_wait, write_waits_for_write_fence)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(-EINTR, sync_interrupted(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
 }
 
 /* The end of an access has nothing to wait for */
 TEST_F(sync_wait, end_does_not_wait)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, sync_interrupted(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 }
@@ -632,14 +634,14 @@ TEST(sync_interrupted_not_begun)
 	timeline = need_timeline(_metadata);
 	fd = need_buffer(_metadata, UDMABUF, &size, O_RDWR | O_CLOEXEC);
 
-	ASSERT_EQ(-EINVAL, buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(-EINVAL, buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	ASSERT_EQ(0, timeline_import(timeline, 1, fd, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(-EINTR, sync_interrupted(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(-EINVAL, buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(-EINVAL, buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 
-	ASSERT_EQ(0, timeline_inc(timeline, 1));
-	EXPECT_EQ(0, buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, timeline_advance(timeline, 1));
+	EXPECT_EQ(0, buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	close(fd);
 	close(timeline);
 }

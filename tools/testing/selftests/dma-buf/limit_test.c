@@ -218,7 +218,7 @@ TEST(prime_handle_to_fd)
 	limit_end(_metadata, old);
 	second = source_export(&source, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, second);
-	EXPECT_EQ(buf_ino(first), buf_ino(second));
+	EXPECT_EQ(buffer_ino(first), buffer_ino(second));
 	close(first);
 	close(second);
 	source_close(&source);
@@ -279,13 +279,13 @@ TEST_F(more, sync_file)
 	int fence;
 
 	for (dir = DMA_BUF_SYNC_READ; dir <= DMA_BUF_SYNC_RW; dir++)
-		EXPECT_EQ(-EMFILE, buf_export_sync_file(self->fd, dir));
+		EXPECT_EQ(-EMFILE, buffer_export_sync_file(self->fd, dir));
 	/* Flags are looked at first */
-	EXPECT_EQ(-EINVAL, buf_export_sync_file(self->fd, 0));
+	EXPECT_EQ(-EINVAL, buffer_export_sync_file(self->fd, 0));
 	limit_end(_metadata, old);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	EXPECT_EQ(self->free_fd, lowest_free_fd());
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	EXPECT_EQ(self->free_fd, fence);
 	close(fence);
 }
@@ -298,10 +298,10 @@ TEST_F(more, sync_file_of_pending_fences)
 
 	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
 	old = limit_begin(_metadata, 0);
-	EXPECT_EQ(-EMFILE, buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(-EMFILE, buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE));
 	limit_end(_metadata, old);
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(timeline, 1));
+	ASSERT_EQ(0, timeline_advance(timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close(timeline);
 }
@@ -381,7 +381,7 @@ TEST_F(more, received)
 TEST_F(more, received_nowhere)
 {
 	int socks[2], fds[2], n;
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	struct rlimit old;
 
 	need_bufinfo(_metadata);
@@ -421,9 +421,9 @@ TEST_F(more, what_goes_on)
 	struct rlimit old = limit_begin(_metadata, 0);
 	void *map;
 
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
-	EXPECT_EQ(0, buf_set_name(self->fd, "no room"));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "no room"));
 	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	map = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);

@@ -294,14 +294,14 @@ TEST_F(map, two_maps_agree)
 	ASSERT_NE(MAP_FAILED, a);
 	ASSERT_NE(MAP_FAILED, b);
 	ASSERT_NE(a, b);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	for (i = 0; i < self->size; i++)
 		a[i] = i * 7 + i / self->page;
 	EXPECT_EQ(0, memcmp(a, b, self->size));
 	memset(b, 0x33, self->page);
 	EXPECT_EQ(0, memcmp(a, b, self->size));
 	EXPECT_EQ(0x33, a[self->page - 1]);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 	munmap(a, self->size);
 	munmap(b, self->size);
 }
@@ -370,7 +370,7 @@ TEST_F(map, new_memory_is_zero)
 
 TEST_F(map, outlives_descriptor)
 {
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	char *map;
 
 	need_bufinfo(_metadata);
@@ -392,7 +392,7 @@ TEST_F(map, outlives_descriptor)
 
 TEST_F(map, last_part_holds_buffer)
 {
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	char *map;
 
 	need_bufinfo(_metadata);
@@ -410,7 +410,7 @@ TEST_F(map, last_part_holds_buffer)
 
 TEST_F(map, dies_with_process)
 {
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	int status;
 	pid_t pid;
 
@@ -457,8 +457,8 @@ FIXTURE_VARIANT_ADD(offset, udmabuf) {
 	.exporter = UDMABUF,
 };
 
-FIXTURE_VARIANT_ADD(offset, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(offset, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(offset)
@@ -549,8 +549,8 @@ FIXTURE_VARIANT_ADD(writeonly, system_heap) {
 	.exporter = SYSTEM_HEAP,
 };
 
-FIXTURE_VARIANT_ADD(writeonly, mock) {
-	.exporter = MOCK,
+FIXTURE_VARIANT_ADD(writeonly, testdev) {
+	.exporter = TESTDEV,
 };
 
 FIXTURE_SETUP(writeonly)
@@ -573,8 +573,8 @@ TEST_F(writeonly, no_map)
 	EXPECT_EQ(EACCES, errno);
 	/* All else is as with any other */
 	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
-	EXPECT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
 TEST_HARNESS_MAIN

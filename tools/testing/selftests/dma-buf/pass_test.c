@@ -38,13 +38,13 @@ static int probe(int fd)
 		return PROBE_CLOSED;
 
 	size = lseek(fd, 0, SEEK_END);
-	if (size <= 0 || buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW))
+	if (size <= 0 || buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW))
 		return PROBE_BROKEN;
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || map[0] != MEMORY_MARK)
 		return PROBE_BROKEN;
 	map[0] = PROBE_MARK;
-	if (buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
+	if (buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
 		return PROBE_BROKEN;
 	return PROBE_WORKS;
 }
@@ -95,16 +95,6 @@ static int compare_files(int a, int b)
 	return syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b);
 }
 
-/* Buffers may be let go of by a worker, somewhat later. */
-static int lines_settle(ino_t ino, int expected)
-{
-	int ms;
-
-	for (ms = 0; ms < WAKE_MS && bufinfo_lines(ino) != expected; ms += 5)
-		sleep_ms(5);
-	return bufinfo_lines(ino);
-}
-
 FIXTURE(pass) {
 	int fd;
 	size_t size;
@@ -121,7 +111,7 @@ FIXTURE_SETUP(pass)
 {
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 	ASSERT_NE(0, self->ino);
 }
 
@@ -139,12 +129,12 @@ TEST_F(pass, dup_is_the_same_buffer)
 	int fd = dup(self->fd);
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(self->ino, buffer_ino(fd));
 	EXPECT_EQ(0, compare_files(self->fd, fd));
 	close(self->fd);
 	self->fd = fd;
 	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
-	EXPECT_EQ(0, buf_set_name(self->fd, "still there"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "still there"));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
@@ -276,10 +266,10 @@ TEST_F(pass, exec_ends_references)
 		int fd = exporter_alloc(variant->exporter, &size,
 					O_RDWR | O_CLOEXEC);
 
-		snprintf(number, sizeof(number), "%llu", (unsigned long long)buf_ino(fd));
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)buffer_ino(fd));
 		setenv(EXEC_GONE, number, 1);
 		if (mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ||
-		    bufinfo_lines(buf_ino(fd)) != 1)
+		    bufinfo_lines(buffer_ino(fd)) != 1)
 			_exit(127);
 		exec_to_probe(fd);
 	}
@@ -298,9 +288,9 @@ TEST_F(pass, fork_inherits)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(buf_ino(self->fd) != self->ino ||
+		_exit(buffer_ino(self->fd) != self->ino ||
 		      fdinfo_count(self->fd) != 2 ||
-		      buf_set_name(self->fd, "by the child"));
+		      buffer_set_name(self->fd, "by the child"));
 	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	EXPECT_STREQ("by the child", value);
@@ -324,10 +314,10 @@ TEST_F(pass, child_keeps_what_parent_closes)
 		/* Till the parent has closed its own */
 		if (read(pipes[0], &byte, 1) != 1)
 			_exit(1);
-		_exit(buf_ino(self->fd) != self->ino ||
+		_exit(buffer_ino(self->fd) != self->ino ||
 		      fdinfo_count(self->fd) != 1 ||
-		      buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
-		      buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+		      buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		      buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 	}
 	close(pipes[0]);
 	close(self->fd);
@@ -353,13 +343,13 @@ struct unsharing {
 static void *unshare_main(void *arg)
 {
 	struct unsharing *u = arg;
-	ino_t ino = buf_ino(u->fd);
+	ino_t ino = buffer_ino(u->fd);
 
 	if (unshare(CLONE_FILES))
 		u->problem = "unshare";
 	sem_post(&u->unshared);
 	sem_wait(&u->closed);
-	if (!u->problem && (buf_ino(u->fd) != ino || bufinfo_lines(ino) != 1))
+	if (!u->problem && (buffer_ino(u->fd) != ino || bufinfo_lines(ino) != 1))
 		u->problem = "lost";
 	return NULL;
 }
@@ -384,7 +374,7 @@ TEST_F(pass, thread_with_a_table_of_its_own)
 	EXPECT_EQ(NULL, u.problem)
 		TH_LOG("%s", u.problem);
 	/* The thread's table goes a moment after the join */
-	EXPECT_EQ(0, lines_settle(self->ino, 0));
+	EXPECT_EQ(0, bufinfo_lines_settle(self->ino, 0));
 }
 
 /*
@@ -451,10 +441,10 @@ static int receive_fd(int sock)
 /* Is it the buffer, and can it be used? For a process that was sent it */
 static bool works(int fd, ino_t ino, size_t size)
 {
-	return fd >= 0 && buf_ino(fd) == ino &&
+	return fd >= 0 && buffer_ino(fd) == ino &&
 	       lseek(fd, 0, SEEK_END) == (off_t)size &&
-	       !buf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) &&
-	       !buf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
+	       !buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) &&
+	       !buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW);
 }
 
 TEST_F(pass, passed_through_a_socket)
@@ -509,7 +499,7 @@ TEST_F(pass, several_in_one_message)
 
 	other = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, other);
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_LE(0, fence);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
 
@@ -525,7 +515,7 @@ TEST_F(pass, several_in_one_message)
 	ASSERT_EQ(4, receive_fds(socks[1], fds, MSG_CMSG_CLOEXEC));
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(0, compare_files(out[i], fds[i]));
-	EXPECT_EQ(0, buf_import_sync_file(fds[1], DMA_BUF_SYNC_WRITE, fds[2]));
+	EXPECT_EQ(0, buffer_import_sync_file(fds[1], DMA_BUF_SYNC_WRITE, fds[2]));
 	for (i = 0; i < 4; i++)
 		close(fds[i]);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
@@ -550,7 +540,7 @@ TEST_F(pass, peeked_at)
 	fd = receive_fd(socks[1]);
 	ASSERT_LE(0, fd);
 	self->fd = fd;
-	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(self->ino, buffer_ino(fd));
 	EXPECT_EQ(1, fdinfo_count(fd));
 	close(socks[0]);
 	close(socks[1]);
@@ -598,7 +588,7 @@ TEST_F(pass, lives_in_a_socket)
 	fd = receive_fd(socks[1]);
 	ASSERT_LE(0, fd);
 	self->fd = fd;
-	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(self->ino, buffer_ino(fd));
 	EXPECT_EQ(1, fdinfo_count(fd));
 	close(socks[0]);
 	close(socks[1]);
@@ -619,7 +609,7 @@ TEST_F(pass, dies_in_a_socket)
 	EXPECT_EQ(1, bufinfo_lines(self->ino));
 	close(socks[1]);
 	/* The socket may be torn down after its close() has returned */
-	EXPECT_EQ(0, lines_settle(self->ino, 0));
+	EXPECT_EQ(0, bufinfo_lines_settle(self->ino, 0));
 }
 
 /*
@@ -647,7 +637,7 @@ TEST_F(pass, dies_in_a_cycle)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks));
 	close(socks[0]);
 	close(socks[1]);
-	EXPECT_EQ(0, lines_settle(self->ino, 0));
+	EXPECT_EQ(0, bufinfo_lines_settle(self->ino, 0));
 }
 
 /*
@@ -674,7 +664,7 @@ TEST_F(pass, taken_by_pidfd)
 	ASSERT_LE(0, pidfd);
 	fd = syscall(SYS_pidfd_getfd, pidfd, self->fd, 0);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(self->ino, buf_ino(fd));
+	EXPECT_EQ(self->ino, buffer_ino(fd));
 	EXPECT_EQ(0, compare_files(self->fd, fd));
 	EXPECT_EQ(3, fdinfo_count(fd));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
@@ -724,7 +714,7 @@ TEST_F(pass, pidfd_outlives_the_process)
 
 	close(self->fd);
 	self->fd = fd;
-	self->ino = buf_ino(fd);
+	self->ino = buffer_ino(fd);
 	EXPECT_EQ(1, bufinfo_lines(self->ino));
 	EXPECT_EQ(1, fdinfo_count(fd));
 	EXPECT_TRUE(works(fd, self->ino, self->size));
@@ -756,7 +746,7 @@ TEST_F(pass, registered_with_a_ring)
 	self->fd = -1;
 	EXPECT_EQ(1, bufinfo_lines(self->ino));
 	close(ring);
-	EXPECT_EQ(0, lines_settle(self->ino, 0));
+	EXPECT_EQ(0, bufinfo_lines_settle(self->ino, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -39,7 +39,7 @@ FIXTURE_SETUP(poll)
 
 	self->fd = need_buffer(_metadata, variant->exporter, &self->size,
 			       O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 }
 
 FIXTURE_TEARDOWN(poll)
@@ -194,7 +194,7 @@ TEST_F(poll, write_fence_holds_both)
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -204,7 +204,7 @@ TEST_F(poll, read_fence_holds_writers)
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -216,9 +216,9 @@ TEST_F(poll, read_and_write_fence)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(reader, 1, self->fd, READ));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(reader, 1));
+	ASSERT_EQ(0, timeline_advance(reader, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close(reader);
 }
@@ -230,7 +230,7 @@ TEST_F(poll, synonyms_while_pending)
 	EXPECT_EQ(0, poll_now(self->fd, POLLWRNORM));
 	ASSERT_EQ(0, timeline_import(self->timeline, 2, self->fd, WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLRDNORM | POLLWRNORM));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 2));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 2));
 	EXPECT_EQ(POLLRDNORM | POLLWRNORM, poll_now(self->fd, POLLRDNORM | POLLWRNORM));
 }
 
@@ -239,8 +239,8 @@ TEST_F(poll, signaled_fence_holds_nothing)
 	int fence = timeline_fence(self->timeline, 1);
 
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, WRITE, fence));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, WRITE, fence));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close(fence);
 }
@@ -250,9 +250,9 @@ TEST_F(poll, later_fence_of_a_timeline)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->timeline, 2, self->fd, WRITE));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 }
 
@@ -276,7 +276,7 @@ TEST_F(poll, every_fence_counts)
 	/* Last one first: being at the head of a list must not matter */
 	for (i = FENCES - 1; i >= 0; i--) {
 		EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-		ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 	}
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close_many(timelines, FENCES);
@@ -313,7 +313,7 @@ TEST_F(poll, wakes_reader)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN));
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 }
 
@@ -324,7 +324,7 @@ TEST_F(poll, wakes_writer)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, READ));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLOUT));
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLOUT, poller_join(&poller));
 }
 
@@ -337,7 +337,7 @@ TEST_F(poll, wakes_on_synonyms)
 	ASSERT_EQ(0, poller_start(&out, self->fd, POLLWRNORM));
 	EXPECT_FALSE(poller_done(&in));
 	EXPECT_FALSE(poller_done(&out));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLRDNORM, poller_join(&in));
 	EXPECT_EQ(POLLWRNORM, poller_join(&out));
 }
@@ -352,7 +352,7 @@ TEST_F(poll, wakes_on_first_direction)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(reader, 1, self->fd, READ));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 	close(reader);
 }
@@ -367,7 +367,7 @@ TEST_F(poll, wakes_all_pollers)
 		ASSERT_EQ(0, poller_start(&pollers[i], self->fd, i % 2 ? POLLIN : POLLOUT));
 	for (i = 0; i < ARRAY_SIZE(pollers); i++)
 		EXPECT_FALSE(poller_done(&pollers[i]));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	for (i = 0; i < ARRAY_SIZE(pollers); i++)
 		EXPECT_EQ(i % 2 ? POLLIN : POLLOUT, poller_join(&pollers[i]));
 }
@@ -381,7 +381,7 @@ TEST_F(poll, wakes_pollers_of_every_descriptor)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, poller_start(&first, self->fd, POLLIN));
 	ASSERT_EQ(0, poller_start(&second, fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&first));
 	EXPECT_EQ(POLLIN, poller_join(&second));
 	close(fd);
@@ -395,14 +395,14 @@ TEST_F(poll, wakes_level)
 	ep = epoll_with(self->fd, EPOLLIN);
 	ASSERT_LE(0, ep);
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 
 	/* Busy again: a level is what it is at the time of the question */
 	ASSERT_EQ(0, timeline_import(self->timeline, 2, self->fd, WRITE));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	close(ep);
 }
@@ -416,7 +416,7 @@ TEST_F(poll, wakes_edge_once)
 	ASSERT_LE(0, ep);
 	for (i = 0; i < FENCES; i++) {
 		EXPECT_EQ(0, epoll_events(ep, 2));
-		ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 	}
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
@@ -437,7 +437,7 @@ TEST_F(poll, wakes_edge_again_after_look)
 		ASSERT_EQ(0, timeline_import(self->timeline, round, self->fd, WRITE));
 		ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_MOD, self->fd, &ev));
 		EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-		ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+		ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 		EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	}
 	close(ep);
@@ -454,7 +454,7 @@ TEST_F(poll, wakes_nested)
 	outer = epoll_with(inner, EPOLLIN);
 	ASSERT_LE(0, outer);
 	EXPECT_EQ(0, epoll_events(outer, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(outer, WAKE_MS));
 	EXPECT_EQ(EPOLLIN, epoll_events(inner, WAKE_MS));
 	close(outer);
@@ -470,7 +470,7 @@ TEST_F(poll, wakes_select)
 	FD_ZERO(&in);
 	FD_SET(self->fd, &in);
 	EXPECT_EQ(0, select(self->fd + 1, &in, NULL, NULL, &tv));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	tv.tv_sec = WAKE_MS / 1000;
 	FD_SET(self->fd, &in);
 	EXPECT_EQ(1, select(self->fd + 1, &in, NULL, NULL, &tv));
@@ -491,13 +491,13 @@ TEST_F(poll, sleeps_till_ready)
 	before = poller_switches(&poller);
 	ASSERT_LE(0, before);
 	for (i = 0; i < FENCES - 1; i++) {
-		ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 		sleep_ms(5);
 	}
 	after = poller_switches(&poller);
 	EXPECT_FALSE(poller_done(&poller));
 	EXPECT_GE(1, after - before);
-	ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+	ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 	close_many(timelines, FENCES);
 }
@@ -513,10 +513,10 @@ TEST_F(poll, wakes_edge_of_each_direction)
 	ep = epoll_with(self->fd, EPOLLIN | EPOLLOUT | EPOLLET);
 	ASSERT_LE(0, ep);
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(reader, 1));
+	ASSERT_EQ(0, timeline_advance(reader, 1));
 	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_events(ep, WAKE_MS));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
 	close(ep);
@@ -538,7 +538,7 @@ TEST_F(poll, wakes_every_epoll)
 		ASSERT_LE(0, eps[i]);
 		EXPECT_EQ(0, epoll_events(eps[i], 0));
 	}
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	for (i = 0; i < ARRAY_SIZE(events); i++)
 		EXPECT_EQ(events[i] & ~(EPOLLET | EPOLLONESHOT), epoll_events(eps[i], WAKE_MS))
 			TH_LOG("epoll %d", i);
@@ -558,7 +558,7 @@ TEST_F(poll, wakes_exclusive)
 	eps[1] = epoll_with(self->fd, EPOLLIN | EPOLLEXCLUSIVE);
 	ASSERT_LE(0, eps[0]);
 	ASSERT_LE(0, eps[1]);
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	woken = epoll_events(eps[0], WAKE_MS / 100) | epoll_events(eps[1], WAKE_MS / 100);
 	EXPECT_EQ(EPOLLIN, woken);
 	close_many(eps, 2);
@@ -574,12 +574,12 @@ TEST_F(poll, removed_from_epoll)
 	ep = epoll_with(self->fd, EPOLLIN);
 	ASSERT_LE(0, ep);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_DEL, self->fd, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
 	ASSERT_EQ(0, timeline_import(self->timeline, 2, self->fd, WRITE));
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	close(ep);
 }
@@ -596,7 +596,7 @@ TEST_F(poll, epoll_follows_the_file)
 	close(self->fd);
 	self->fd = fd;
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(EPOLLIN, epoll_events(ep, WAKE_MS));
 	close(ep);
 }
@@ -617,11 +617,11 @@ TEST_F(poll, several_in_one_call)
 	ASSERT_EQ(0, timeline_import(self->timeline, 2, other, WRITE));
 	EXPECT_EQ(1, poll(pfds, 3, QUIET_MS));
 	EXPECT_EQ(POLLIN, pfds[0].revents);
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(2, poll(pfds, 3, WAKE_MS));
 	EXPECT_EQ(POLLOUT, pfds[1].revents);
 	EXPECT_EQ(0, pfds[2].revents);
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(3, poll(pfds, 3, WAKE_MS));
 	close(other);
 }
@@ -633,7 +633,7 @@ TEST_F(poll, interrupted)
 	EXPECT_EQ(-EINTR, poll_for(self->fd, POLLIN, WAKE_MS));
 	signals_end();
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 }
 
@@ -649,7 +649,7 @@ TEST_F(poll, signal_races_with_poll)
 		/* Sleeping or not yet: sometimes one, sometimes the other */
 		if (round % 2) {
 			ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN | POLLOUT));
-			ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+			ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 			EXPECT_EQ(0, ~poller_join(&poller) & POLLIN);
 		} else {
 			pid_t pid = fork();
@@ -658,7 +658,7 @@ TEST_F(poll, signal_races_with_poll)
 			if (!pid) {
 				for (spin = 0; spin < round * 100; spin++)
 					__asm__ volatile("" ::: "memory");
-				_exit(timeline_inc(self->timeline, 1));
+				_exit(timeline_advance(self->timeline, 1));
 			}
 			EXPECT_EQ(POLLIN | POLLOUT,
 				  poll_for(self->fd, POLLIN, WAKE_MS) |
@@ -700,10 +700,10 @@ TEST_F(poll, look_while_another_sleeps)
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, timeline_inc(reader, 1));
+	ASSERT_EQ(0, timeline_advance(reader, 1));
 	EXPECT_EQ(POLLOUT, poller_join(&poller));
 	close(reader);
 }
@@ -719,10 +719,10 @@ TEST_F(poll, stuck_writer_starves_no_reader)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, poller_start(&writer, self->fd, POLLOUT));
 	ASSERT_EQ(0, poller_start(&reader, self->fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&reader));
 	EXPECT_FALSE(poller_done(&writer));
-	ASSERT_EQ(0, timeline_inc(stuck, 1));
+	ASSERT_EQ(0, timeline_advance(stuck, 1));
 	EXPECT_EQ(POLLOUT, poller_join(&writer));
 	close(stuck);
 }
@@ -741,11 +741,11 @@ static void late_poller(struct __test_metadata *_metadata, int fd, int first,
 	ASSERT_EQ(0, timeline_import(second, 1, fd, WRITE));
 	ASSERT_EQ(0, poller_start(&late, fd, POLLIN));
 
-	ASSERT_EQ(0, timeline_inc(in_order ? first : second, 1));
+	ASSERT_EQ(0, timeline_advance(in_order ? first : second, 1));
 	sleep_ms(QUIET_MS);
 	EXPECT_FALSE(poller_done(&early));
 	EXPECT_FALSE(poller_done(&late));
-	ASSERT_EQ(0, timeline_inc(in_order ? second : first, 1));
+	ASSERT_EQ(0, timeline_advance(in_order ? second : first, 1));
 	EXPECT_EQ(POLLIN, poller_join(&early));
 	EXPECT_EQ(POLLIN, poller_join(&late));
 }
@@ -787,7 +787,7 @@ TEST_F(poll, woken_after_a_flow_of_fences)
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN));
 	for (i = 1; i < FENCES; i++) {
 		ASSERT_EQ(0, timeline_import(timelines[i], 1, self->fd, WRITE));
-		ASSERT_EQ(0, timeline_inc(timelines[i - 1], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i - 1], 1));
 		sleep_ms(QUIET_MS);
 		if (!poller_done(&poller))
 			continue;
@@ -796,7 +796,7 @@ TEST_F(poll, woken_after_a_flow_of_fences)
 		ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN));
 	}
 	EXPECT_GT(FENCES / 2, early);
-	ASSERT_EQ(0, timeline_inc(timelines[FENCES - 1], 1));
+	ASSERT_EQ(0, timeline_advance(timelines[FENCES - 1], 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 	close_many(timelines, FENCES);
 }
@@ -813,8 +813,8 @@ TEST_F(poll, poller_after_one_gave_up)
 	ASSERT_EQ(0, timeline_import(second, 1, self->fd, WRITE));
 	EXPECT_EQ(0, poll_for(self->fd, POLLIN | POLLOUT, QUIET_MS));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(second, 1));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(second, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 	close(second);
 }
@@ -859,7 +859,7 @@ TEST_F(poll, closed_under_epoll)
 	self->fd = -1;
 	EXPECT_EQ(0, bufinfo_lines(self->ino));
 	/* Gone from the epoll as well */
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(0, epoll_events(ep, QUIET_MS));
 	close(ep);
 }
@@ -898,7 +898,7 @@ TEST_F(poll, closed_under_sleeper)
 	close(self->fd);
 	self->fd = -1;
 	EXPECT_EQ(1, bufinfo_lines(self->ino));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLNVAL, poller_join(&poller));
 	EXPECT_EQ(0, bufinfo_lines(self->ino));
 }
@@ -914,13 +914,13 @@ TEST_F(poll, fence_outlives_buffer)
 		int fd = exporter_alloc(variant->exporter, &size, O_RDWR);
 
 		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, buf_import_sync_file(fd, i % 2 ? READ : WRITE, fence));
+		ASSERT_EQ(0, buffer_import_sync_file(fd, i % 2 ? READ : WRITE, fence));
 		EXPECT_EQ(0, poll_briefly(fd, POLLIN | POLLOUT) & POLLOUT);
 		close(fd);
 	}
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 }
 
@@ -935,7 +935,7 @@ static void *signaller_main(void *arg)
 
 	while (!__atomic_load_n(&s->go, __ATOMIC_ACQUIRE))
 		;
-	timeline_inc(s->timeline, 1);
+	timeline_advance(s->timeline, 1);
 	return NULL;
 }
 
@@ -957,7 +957,7 @@ TEST_F(poll, fence_races_with_close)
 		ASSERT_LE(0, fd);
 		fence = timeline_fence(self->timeline, round);
 		ASSERT_LE(0, fence);
-		ASSERT_EQ(0, buf_import_sync_file(fd, WRITE, fence));
+		ASSERT_EQ(0, buffer_import_sync_file(fd, WRITE, fence));
 		EXPECT_EQ(0, poll_briefly(fd, POLLIN | POLLOUT));
 		ASSERT_EQ(0, pthread_create(&thread, NULL, signaller_main, &s));
 		__atomic_store_n(&s.go, true, __ATOMIC_RELEASE);
@@ -981,7 +981,7 @@ TEST_F(poll, agrees_with_sync_file)
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(reader, 1, self->fd, READ));
 	for (i = 0; i < 3; i++) {
-		fences[i] = buf_export_sync_file(self->fd, dirs[i]);
+		fences[i] = buffer_export_sync_file(self->fd, dirs[i]);
 		ASSERT_LE(0, fences[i]);
 	}
 
@@ -991,7 +991,7 @@ TEST_F(poll, agrees_with_sync_file)
 				  !!poll_now(fences[i], POLLIN))
 				TH_LOG("step %d, direction %u", step, dirs[i]);
 		}
-		timeline_inc(step ? reader : self->timeline, 1);
+		timeline_advance(step ? reader : self->timeline, 1);
 	}
 	EXPECT_EQ(POLLIN, poll_now(fences[2], POLLIN));
 	close_many(fences, 3);
@@ -1095,7 +1095,7 @@ TEST_F(driver_fence, imported_conflicts)
 
 	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(-EBUSY, vgem_attach_fence(self->drm, self->handle, VGEM_FENCE_WRITE));
-	ASSERT_EQ(0, timeline_inc(timeline, 1));
+	ASSERT_EQ(0, timeline_advance(timeline, 1));
 	EXPECT_LE(0, vgem_attach_fence(self->drm, self->handle, VGEM_FENCE_WRITE));
 	close(timeline);
 }

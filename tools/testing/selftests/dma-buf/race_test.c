@@ -12,14 +12,14 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define RACERS		4
 #define ROUNDS		200
 #define MARK		0x5a
 
 struct arena {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 exporter;
 	ino_t ino;
@@ -37,7 +37,7 @@ struct racer {
 	pthread_barrier_t *start;
 	step_fn step;
 	unsigned int rounds;
-	int mock;		/* a session of its own: each has a lock */
+	int testdev;		/* a session of its own: each has a lock */
 	int round;
 	int line;
 };
@@ -81,8 +81,8 @@ static void race(struct __test_metadata *_metadata, struct arena *arena,
 		racer->start = &start;
 		racer->step = i % 2 ? other : one;
 		racer->rounds = rounds;
-		racer->mock = mock_open();
-		ASSERT_LE(0, racer->mock);
+		racer->testdev = testdev_open();
+		ASSERT_LE(0, racer->testdev);
 	}
 	for (i = 0; i < RACERS; i++)
 		ASSERT_EQ(0, pthread_create(&racers[i].thread, NULL, racer_main,
@@ -92,7 +92,7 @@ static void race(struct __test_metadata *_metadata, struct arena *arena,
 		EXPECT_EQ(0, racers[i].line)
 			TH_LOG("thread %d, round %d: line %d", i,
 			       racers[i].round, racers[i].line);
-		close(racers[i].mock);
+		close(racers[i].testdev);
 	}
 	pthread_barrier_destroy(&start);
 }
@@ -100,17 +100,17 @@ static void race(struct __test_metadata *_metadata, struct arena *arena,
 static void arena_open(struct __test_metadata *_metadata, struct arena *arena,
 		       __u32 kind)
 {
-	arena->mock = need_mock(_metadata);
-	arena->fd = mock_create(arena->mock, kind, TEST_PAGES * getpagesize(),
-				&arena->exporter);
+	arena->testdev = need_testdev(_metadata);
+	arena->fd = testdev_create(arena->testdev, kind, TEST_PAGES * getpagesize(),
+				   &arena->exporter);
 	ASSERT_LE(0, arena->fd);
-	arena->ino = buf_ino(arena->fd);
+	arena->ino = buffer_ino(arena->fd);
 }
 
 static void arena_close(struct arena *arena)
 {
 	close(arena->fd);
-	close(arena->mock);
+	close(arena->testdev);
 }
 
 FIXTURE(race) {
@@ -187,7 +187,7 @@ static int set_name(struct racer *racer, int round)
 	char name[32];
 
 	make_name(name, round % 26);
-	if (buf_set_name(racer->arena->fd, name))
+	if (buffer_set_name(racer->arena->fd, name))
 		return __LINE__;
 	return 0;
 }
@@ -230,7 +230,7 @@ static int read_name(struct racer *racer, int round)
 RACE_F(race, names)
 {
 	/* So that there is one from the beginning */
-	ASSERT_EQ(0, buf_set_name(self->arena.fd, "a"));
+	ASSERT_EQ(0, buffer_set_name(self->arena.fd, "a"));
 	race(_metadata, &self->arena, set_name, read_name);
 }
 
@@ -244,16 +244,16 @@ static int import(struct racer *racer, int round)
 					DMA_BUF_TEST_IMPORTER_LETS_GO : 0;
 	int id, err;
 
-	id = mock_attach(racer->mock, racer->arena->fd, flags);
+	id = testdev_attach(racer->testdev, racer->arena->fd, flags);
 	if (id <= 0)
 		return __LINE__;
-	if (mock_map(racer->mock, id, DIR_BOTH))
+	if (testdev_map(racer->testdev, id, DIR_BOTH))
 		return __LINE__;
 	/* It may have been told to let go meanwhile. */
-	err = mock_unmap(racer->mock, id);
+	err = testdev_unmap(racer->testdev, id);
 	if (err && !(flags && err == -ENOENT))
 		return __LINE__;
-	if (mock_free(racer->mock, id))
+	if (testdev_free(racer->testdev, id))
 		return __LINE__;
 	return 0;
 }
@@ -273,7 +273,7 @@ static void nothing_left(struct __test_metadata *_metadata,
 {
 	struct dma_buf_test_exporter_info info;
 
-	info = mock_exporter(arena->mock, arena->exporter);
+	info = testdev_exporter(arena->testdev, arena->exporter);
 	EXPECT_EQ(0, info.attached);
 	EXPECT_EQ(0, info.mapped);
 	EXPECT_EQ(0, info.pinned);
@@ -299,7 +299,7 @@ RACE_F(kind, imports_and_bufinfo)
 static int migrate(struct racer *racer, int round)
 {
 	struct arena *arena = racer->arena;
-	int err = mock_migrate(arena->mock, arena->exporter, 0);
+	int err = testdev_migrate(arena->testdev, arena->exporter, 0);
 
 	/* Somebody has it pinned */
 	if (err && err != -EBUSY)
@@ -326,16 +326,16 @@ RACE_F(race, imports_and_moves)
 
 static int vmap(struct racer *racer, int round)
 {
-	int id = mock_vmap(racer->mock, racer->arena->fd);
+	int id = testdev_vmap(racer->testdev, racer->arena->fd);
 	char byte = 0;
 
 	if (id <= 0)
 		return __LINE__;
-	if (mock_read(racer->mock, id, 0, &byte, 1))
+	if (testdev_read(racer->testdev, id, 0, &byte, 1))
 		return __LINE__;
 	if (byte != MARK)
 		return __LINE__;
-	if (mock_free(racer->mock, id))
+	if (testdev_free(racer->testdev, id))
 		return __LINE__;
 	return 0;
 }
@@ -343,11 +343,11 @@ static int vmap(struct racer *racer, int round)
 RACE_F(race, vmaps)
 {
 	char byte = MARK;
-	int id = mock_vmap(self->arena.mock, self->arena.fd);
+	int id = testdev_vmap(self->arena.testdev, self->arena.fd);
 
 	ASSERT_LT(0, id);
-	ASSERT_EQ(0, mock_write(self->arena.mock, id, 0, &byte, 1));
-	ASSERT_EQ(0, mock_free(self->arena.mock, id));
+	ASSERT_EQ(0, testdev_write(self->arena.testdev, id, 0, &byte, 1));
+	ASSERT_EQ(0, testdev_free(self->arena.testdev, id));
 
 	race(_metadata, &self->arena, vmap, vmap);
 	nothing_left(_metadata, &self->arena);
@@ -363,13 +363,13 @@ static int add_fence(struct racer *racer, int round)
 		DMA_BUF_TEST_KERNEL, DMA_BUF_TEST_WRITE, DMA_BUF_TEST_READ,
 		DMA_BUF_TEST_BOOKKEEP,
 	};
-	int id = mock_fence(racer->mock, racer->arena->fd, usage[round % 4], 0);
+	int id = testdev_fence(racer->testdev, racer->arena->fd, usage[round % 4], 0);
 
 	if (id <= 0)
 		return __LINE__;
-	if (mock_signal(racer->mock, id, 0))
+	if (testdev_signal(racer->testdev, id, 0))
 		return __LINE__;
-	if (mock_free(racer->mock, id))
+	if (testdev_free(racer->testdev, id))
 		return __LINE__;
 	return 0;
 }
@@ -390,11 +390,11 @@ static int look(struct racer *racer, int round)
 
 static int use_sync_files(struct racer *racer, int round)
 {
-	int fd = buf_export_sync_file(racer->arena->fd, DMA_BUF_SYNC_RW);
+	int fd = buffer_export_sync_file(racer->arena->fd, DMA_BUF_SYNC_RW);
 
 	if (fd < 0)
 		return __LINE__;
-	if (buf_import_sync_file(racer->arena->fd, round % 2 ?
+	if (buffer_import_sync_file(racer->arena->fd, round % 2 ?
 				   DMA_BUF_SYNC_READ : DMA_BUF_SYNC_WRITE, fd))
 		return __LINE__;
 	close(fd);
@@ -406,9 +406,9 @@ static int use_by_cpu(struct racer *racer, int round)
 	const __u64 dirs[] = { DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, DMA_BUF_SYNC_RW };
 	__u64 dir = dirs[round % 3];
 
-	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir))
+	if (buffer_sync(racer->arena->fd, DMA_BUF_SYNC_START | dir))
 		return __LINE__;
-	if (buf_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir))
+	if (buffer_sync(racer->arena->fd, DMA_BUF_SYNC_END | dir))
 		return __LINE__;
 	return 0;
 }
@@ -438,13 +438,13 @@ RACE_F(race, fences_and_accesses)
 static int create_and_close(struct racer *racer, int round)
 {
 	__u32 id;
-	int fd = mock_create(racer->mock, 0, getpagesize(), &id);
+	int fd = testdev_create(racer->testdev, 0, getpagesize(), &id);
 
 	if (fd < 0)
 		return __LINE__;
 	if (close(fd))
 		return __LINE__;
-	if (mock_free(racer->mock, id))
+	if (testdev_free(racer->testdev, id))
 		return __LINE__;
 	return 0;
 }
@@ -486,7 +486,7 @@ RACE_F(race, list_and_exports)
 struct meeting {
 	pthread_t thread;
 	pthread_barrier_t over;
-	int mock;
+	int testdev;
 	int fence;
 	unsigned int round;
 	unsigned int rounds;
@@ -508,7 +508,7 @@ static void *signal_main(void *arg)
 		while (__atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE) != i)
 			sched_yield();
 		spin(i % 2 ? 0 : i * 97 % MOST_SPINS);
-		meeting->failed += !!mock_signal(meeting->mock, meeting->fence, 0);
+		meeting->failed += !!testdev_signal(meeting->testdev, meeting->fence, 0);
 		pthread_barrier_wait(&meeting->over);
 	}
 	return NULL;
@@ -517,7 +517,7 @@ static void *signal_main(void *arg)
 RACE_F(kind, last_close_and_signal)
 {
 	struct meeting meeting = {
-		.mock = self->arena.mock,
+		.testdev = self->arena.testdev,
 		.rounds = rounds_wanted(),
 	};
 	unsigned int i, unarmed = 0, unreleased = 0;
@@ -527,18 +527,18 @@ RACE_F(kind, last_close_and_signal)
 	for (i = 1; i <= meeting.rounds; i++) {
 		struct dma_buf_test_exporter_info info;
 		__u32 id = 0;
-		int fd = mock_create(meeting.mock, variant->kind, getpagesize(), &id);
+		int fd = testdev_create(meeting.testdev, variant->kind, getpagesize(), &id);
 
-		meeting.fence = mock_fence(meeting.mock, fd, DMA_BUF_TEST_WRITE, 0);
+		meeting.fence = testdev_fence(meeting.testdev, fd, DMA_BUF_TEST_WRITE, 0);
 		unarmed += poll_briefly(fd, POLLIN | POLLOUT) != 0;
 		__atomic_store_n(&meeting.round, i, __ATOMIC_RELEASE);
 		spin(i % 2 ? i * 89 % MOST_SPINS : 0);
 		close(fd);
 		pthread_barrier_wait(&meeting.over);
-		info = mock_exporter(meeting.mock, id);
+		info = testdev_exporter(meeting.testdev, id);
 		unreleased += info.released != 1 || info.file_ok != 1;
-		mock_free(meeting.mock, meeting.fence);
-		mock_free(meeting.mock, id);
+		testdev_free(meeting.testdev, meeting.fence);
+		testdev_free(meeting.testdev, id);
 	}
 	pthread_join(meeting.thread, NULL);
 	EXPECT_EQ(0, meeting.failed);

@@ -3,7 +3,7 @@
  * Stress: devices that import buffers.
  *
  * DRM's (vgem, and vkms that imports what vgem exports as something foreign)
- * and the mock device, through which all of the core can be reached that only
+ * and the test device, through which all of the core can be reached that only
  * drivers call. Each worker has its own open files of them; the buffers are the
  * pool's.
  *
@@ -24,7 +24,7 @@
 #include <sys/mman.h>
 #include <drm/drm.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 #include "../kselftest.h"
 #include "util.h"
 #include "stress.h"
@@ -34,9 +34,9 @@ bool have_drm(void)
 	return have & (HAVE_VGEM | HAVE_VKMS);
 }
 
-bool have_mock(void)
+bool have_testdev(void)
 {
-	return have & HAVE_MOCK;
+	return have & HAVE_TESTDEV;
 }
 
 /*
@@ -82,7 +82,8 @@ int op_prime_import(struct worker *w, const struct draw *d)
 
 	err = result(ioctl(w->drm[i], DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg));
 	if (err)
-		return ALLOW(w, "PRIME_FD_TO_HANDLE", err, EBADF, EINTR, EBUSY, MOCK_ERROR);
+		return ALLOW(w, "PRIME_FD_TO_HANDLE", err, EBADF, EINTR, EBUSY,
+			     TESTDEV_ERROR);
 	/* It is the same one if the buffer is imported already */
 	if (*place && *place != arg.handle)
 		vgem_free(w->drm[i], *place);
@@ -121,10 +122,10 @@ int op_gem_close(struct worker *w, const struct draw *d)
 }
 
 /*
- * The mock device
+ * The test device
  */
 
-static int mock_free(struct mock *m, struct mock_object *o)
+static int testdev_free(struct testdev *m, struct testdev_object *o)
 {
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
 
@@ -133,20 +134,20 @@ static int mock_free(struct mock *m, struct mock_object *o)
 	return result(ioctl(m->fd, DMA_BUF_TEST_FREE, &arg));
 }
 
-static struct mock_object *choose(struct mock_object *objects, __u32 random)
+static struct testdev_object *choose(struct testdev_object *objects, __u32 random)
 {
-	return &objects[random % MOCK_OBJECTS];
+	return &objects[random % TESTDEV_OBJECTS];
 }
 
 /* A place is taken over by whoever comes next */
-static void mock_keep(struct mock *m, struct mock_object *o, __u32 id, __u32 flags)
+static void testdev_keep(struct testdev *m, struct testdev_object *o, __u32 id, __u32 flags)
 {
 	if (o->id)
-		mock_free(m, o);
-	*o = (struct mock_object) { .id = id, .flags = flags };
+		testdev_free(m, o);
+	*o = (struct testdev_object) { .id = id, .flags = flags };
 }
 
-int mock_buffer(struct mock *m, __u32 random, bool plain, size_t *size)
+int testdev_buffer(struct testdev *m, __u32 random, bool plain, size_t *size)
 {
 	struct dma_buf_test_create arg = {
 		.size = sizeof(arg),
@@ -173,30 +174,30 @@ int mock_buffer(struct mock *m, __u32 random, bool plain, size_t *size)
 		return err;
 	if (plain) {
 		/* What nobody can name, nobody can tell to fail */
-		struct mock_object o = { .id = arg.id };
+		struct testdev_object o = { .id = arg.id };
 
-		mock_free(m, &o);
+		testdev_free(m, &o);
 	} else {
-		mock_keep(m, choose(m->exporters, random >> 12), arg.id, arg.kind);
+		testdev_keep(m, choose(m->exporters, random >> 12), arg.id, arg.kind);
 	}
 	return arg.fd;
 }
 
-static void session_open(struct mock *m)
+static void session_open(struct testdev *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->fd = have & HAVE_MOCK ? open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC) : -1;
+	m->fd = have & HAVE_TESTDEV ? open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC) : -1;
 }
 
 /* Ends a session with all that it has, all at once */
-int op_mock_session(struct worker *w, const struct draw *d)
+int op_testdev_session(struct worker *w, const struct draw *d)
 {
-	close(w->mock.fd);
-	session_open(&w->mock);
-	return ALLOW(w, "open of the mock device", result(w->mock.fd));
+	close(w->testdev.fd);
+	session_open(&w->testdev);
+	return ALLOW(w, "open of the test device", result(w->testdev.fd));
 }
 
-int op_mock_attach(struct worker *w, const struct draw *d)
+int op_testdev_attach(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_attach arg = {
 		.size = sizeof(arg),
@@ -210,15 +211,16 @@ int op_mock_attach(struct worker *w, const struct draw *d)
 		arg.flags |= DMA_BUF_TEST_IMPORTER_DYNAMIC;
 	if (arg.flags & DMA_BUF_TEST_IMPORTER_DEAF)
 		arg.flags &= ~DMA_BUF_TEST_IMPORTER_LETS_GO;
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_ATTACH, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_ATTACH, &arg));
 	if (!err)
-		mock_keep(&w->mock, choose(w->mock.importers, d->other), arg.id, arg.flags);
-	return ALLOW(w, "ATTACH", err, EBADF, EINTR, MOCK_ERROR);
+		testdev_keep(&w->testdev, choose(w->testdev.importers, d->other), arg.id,
+			     arg.flags);
+	return ALLOW(w, "ATTACH", err, EBADF, EINTR, TESTDEV_ERROR);
 }
 
-int op_mock_map(struct worker *w, const struct draw *d)
+int op_testdev_map(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.importers, d->other);
+	struct testdev_object *o = choose(w->testdev.importers, d->other);
 	struct dma_buf_test_map arg = {
 		.size = sizeof(arg),
 		.id = o->id,
@@ -229,30 +231,30 @@ int op_mock_map(struct worker *w, const struct draw *d)
 	if (!o->id || (o->flags & DMA_BUF_TEST_IMPORTER_DEAF && !o->pins))
 		return -ENOENT;
 	/* -EBUSY: kept in another direction */
-	return ALLOW(w, "MAP", result(ioctl(w->mock.fd, DMA_BUF_TEST_MAP, &arg)),
-		     EINTR, ENOSPC, EBUSY, MOCK_ERROR);
+	return ALLOW(w, "MAP", result(ioctl(w->testdev.fd, DMA_BUF_TEST_MAP, &arg)),
+		     EINTR, ENOSPC, EBUSY, TESTDEV_ERROR);
 }
 
-int op_mock_unmap(struct worker *w, const struct draw *d)
+int op_testdev_unmap(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.importers, d->other);
+	struct testdev_object *o = choose(w->testdev.importers, d->other);
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
 
 	if (!o->id)
 		return -ENOENT;
-	return ALLOW(w, "UNMAP", result(ioctl(w->mock.fd, DMA_BUF_TEST_UNMAP, &arg)),
+	return ALLOW(w, "UNMAP", result(ioctl(w->testdev.fd, DMA_BUF_TEST_UNMAP, &arg)),
 		     ENOENT, EINTR);
 }
 
-int op_mock_pin(struct worker *w, const struct draw *d)
+int op_testdev_pin(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.importers, d->other);
+	struct testdev_object *o = choose(w->testdev.importers, d->other);
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
 	int err;
 
 	if (!o->id)
 		return -ENOENT;
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_PIN, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_PIN, &arg));
 	if (!(o->flags & DMA_BUF_TEST_IMPORTER_DYNAMIC)) {
 		/* The device wants the reservation before it looks */
 		if (!err)
@@ -261,28 +263,28 @@ int op_mock_pin(struct worker *w, const struct draw *d)
 	}
 	if (!err)
 		o->pins++;
-	return ALLOW(w, "PIN", err, EINTR, MOCK_ERROR);
+	return ALLOW(w, "PIN", err, EINTR, TESTDEV_ERROR);
 }
 
-int op_mock_unpin(struct worker *w, const struct draw *d)
+int op_testdev_unpin(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.importers, d->other);
+	struct testdev_object *o = choose(w->testdev.importers, d->other);
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
 	int err;
 
 	/* The callback of one that lets go may have unpinned at any time */
 	if (!o->pins || o->flags & DMA_BUF_TEST_IMPORTER_LETS_GO)
 		return -ENOENT;
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_UNPIN, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_UNPIN, &arg));
 	if (!err)
 		o->pins--;
 	return ALLOW(w, "UNPIN", err, EINTR);
 }
 
-int op_mock_rw(struct worker *w, const struct draw *d)
+int op_testdev_rw(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(d->arg & 1 ? w->mock.importers : w->mock.vmaps,
-				       d->other);
+	struct testdev_object *o = choose(d->arg & 1 ? w->testdev.importers :
+					  w->testdev.vmaps, d->other);
 	char data[256] = {};
 	struct dma_buf_test_rw arg = {
 		.size = sizeof(arg),
@@ -295,38 +297,38 @@ int op_mock_rw(struct worker *w, const struct draw *d)
 
 	if (!o->id)
 		return -ENOENT;
-	return ALLOW(w, "RW", result(ioctl(w->mock.fd, DMA_BUF_TEST_RW, &arg)),
+	return ALLOW(w, "RW", result(ioctl(w->testdev.fd, DMA_BUF_TEST_RW, &arg)),
 		     ENOENT, ERANGE, EACCES, ESTALE, EOPNOTSUPP, EINTR);
 }
 
-int op_mock_vmap(struct worker *w, const struct draw *d)
+int op_testdev_vmap(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_vmap arg = { .size = sizeof(arg), .fd = slot(d->slot) };
 	int err;
 
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_VMAP, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_VMAP, &arg));
 	if (!err)
-		mock_keep(&w->mock, choose(w->mock.vmaps, d->other), arg.id, 0);
+		testdev_keep(&w->testdev, choose(w->testdev.vmaps, d->other), arg.id, 0);
 	/* -EINVAL: an exporter without that hook */
-	return ALLOW(w, "VMAP", err, EBADF, EINVAL, EINTR, MOCK_ERROR);
+	return ALLOW(w, "VMAP", err, EBADF, EINVAL, EINTR, TESTDEV_ERROR);
 }
 
-int op_mock_free(struct worker *w, const struct draw *d)
+int op_testdev_free(struct worker *w, const struct draw *d)
 {
-	struct mock *m = &w->mock;
-	struct mock_object *const kinds[] = {
+	struct testdev *m = &w->testdev;
+	struct testdev_object *const kinds[] = {
 		m->importers, m->importers, m->vmaps, m->fences, m->exporters,
 	};
-	struct mock_object *o = choose(kinds[d->arg % ARRAY_SIZE(kinds)], d->other);
+	struct testdev_object *o = choose(kinds[d->arg % ARRAY_SIZE(kinds)], d->other);
 
 	if (!o->id)
 		return -ENOENT;
-	return ALLOW(w, "FREE", mock_free(m, o));
+	return ALLOW(w, "FREE", testdev_free(m, o));
 }
 
-int op_mock_migrate(struct worker *w, const struct draw *d)
+int op_testdev_migrate(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.exporters, d->other);
+	struct testdev_object *o = choose(w->testdev.exporters, d->other);
 	struct dma_buf_test_migrate arg = {
 		.size = sizeof(arg),
 		.id = o->id,
@@ -336,17 +338,17 @@ int op_mock_migrate(struct worker *w, const struct draw *d)
 	if (!o->id)
 		return -ENOENT;
 	/* Somebody pins, is not dynamic, has no memory or no buffer any more */
-	return ALLOW(w, "MIGRATE", result(ioctl(w->mock.fd, DMA_BUF_TEST_MIGRATE, &arg)),
+	return ALLOW(w, "MIGRATE", result(ioctl(w->testdev.fd, DMA_BUF_TEST_MIGRATE, &arg)),
 		     EBUSY, EINVAL, ENODEV, EINTR);
 }
 
-int op_mock_set_op(struct worker *w, const struct draw *d)
+int op_testdev_set_op(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.exporters, d->other);
+	struct testdev_object *o = choose(w->testdev.exporters, d->other);
 	struct dma_buf_test_set_op arg = {
 		.size = sizeof(arg),
 		.id = o->id,
-		.op = 1 + d->arg % (DMA_BUF_TEST_OPS - 1),
+		.op = 1 + d->arg % (HOOKS - 1),
 		.skip = d->extra % 4,
 		.count = 1 + (d->extra >> 4) % 3,
 		/* Rarely: most hooks sleep with a lock that many others want */
@@ -357,42 +359,42 @@ int op_mock_set_op(struct worker *w, const struct draw *d)
 	if (!o->id)
 		return -ENOENT;
 	switch (arg.op) {
-	case DMA_BUF_TEST_OP_DETACH:
-	case DMA_BUF_TEST_OP_UNPIN:
-	case DMA_BUF_TEST_OP_UNMAP:
-	case DMA_BUF_TEST_OP_VUNMAP:
-	case DMA_BUF_TEST_OP_RELEASE:
+	case HOOK_DETACH:
+	case HOOK_UNPIN:
+	case HOOK_UNMAP:
+	case HOOK_VUNMAP:
+	case HOOK_RELEASE:
 		/* These cannot fail, and take nothing but time */
 		break;
 	default:
-		async = arg.op == DMA_BUF_TEST_OP_MAP || arg.op == DMA_BUF_TEST_OP_BEGIN;
+		async = arg.op == HOOK_MAP || arg.op == HOOK_BEGIN;
 		if (async && arg.delay_ms && d->extra >> 12 & 1)
 			arg.flags = DMA_BUF_TEST_ASYNC;
 		else if (d->extra >> 13 & 1)
-			arg.error = -MOCK_ERROR;
+			arg.error = -TESTDEV_ERROR;
 	}
 	/* Taken for a hook that this kind of exporter does not have, as well */
-	return ALLOW(w, "SET_OP", result(ioctl(w->mock.fd, DMA_BUF_TEST_SET_OP, &arg)));
+	return ALLOW(w, "SET_OP", result(ioctl(w->testdev.fd, DMA_BUF_TEST_SET_OP, &arg)));
 }
 
 /* Hold the reservation for a while, during which this worker wants nothing */
-int op_mock_hold(struct worker *w, const struct draw *d)
+int op_testdev_hold(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_hold arg = { .size = sizeof(arg), .fd = slot(d->slot) };
-	struct mock_object o = {};
+	struct testdev_object o = {};
 	int err;
 
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_HOLD, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_HOLD, &arg));
 	if (err)
 		return ALLOW(w, "HOLD", err, EBADF, EINTR);
 	if (!(d->arg & 7))
 		sleep_ms(1);
 	o.id = arg.id;
-	return ALLOW(w, "FREE of a hold", mock_free(&w->mock, &o));
+	return ALLOW(w, "FREE of a hold", testdev_free(&w->testdev, &o));
 }
 
 /* All of them end by themselves: whoever waits for them can tell nobody */
-int op_mock_fence(struct worker *w, const struct draw *d)
+int op_testdev_fence(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_fence arg = {
 		.size = sizeof(arg),
@@ -411,28 +413,28 @@ int op_mock_fence(struct worker *w, const struct draw *d)
 	if (arg.usage == DMA_BUF_TEST_BOOKKEEP)
 		arg.delay_ms = 300;
 
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_FENCE, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_FENCE, &arg));
 	if (!err)
-		mock_keep(&w->mock, choose(w->mock.fences, d->other), arg.id, 0);
+		testdev_keep(&w->testdev, choose(w->testdev.fences, d->other), arg.id, 0);
 	return ALLOW(w, "FENCE", err, EBADF, EINTR);
 }
 
-int op_mock_signal(struct worker *w, const struct draw *d)
+int op_testdev_signal(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(w->mock.fences, d->other);
+	struct testdev_object *o = choose(w->testdev.fences, d->other);
 	struct dma_buf_test_signal arg = {
 		.size = sizeof(arg),
 		.id = o->id,
-		.error = d->arg & 3 ? 0 : -MOCK_ERROR,
+		.error = d->arg & 3 ? 0 : -TESTDEV_ERROR,
 	};
 
 	if (!o->id)
 		return -ENOENT;
-	return ALLOW(w, "SIGNAL", result(ioctl(w->mock.fd, DMA_BUF_TEST_SIGNAL, &arg)),
+	return ALLOW(w, "SIGNAL", result(ioctl(w->testdev.fd, DMA_BUF_TEST_SIGNAL, &arg)),
 		     EALREADY);
 }
 
-int op_mock_mmap(struct worker *w, const struct draw *d)
+int op_testdev_mmap(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_mmap arg = {
 		.size = sizeof(arg),
@@ -443,23 +445,23 @@ int op_mock_mmap(struct worker *w, const struct draw *d)
 	char *addr;
 	int err;
 
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_MMAP, &arg));
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_MMAP, &arg));
 	if (err)
 		return ALLOW(w, "MMAP", err, EBADF);
-	addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, w->mock.fd, 0);
+	addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, w->testdev.fd, 0);
 	if (addr == MAP_FAILED)
-		return ALLOW(w, "mmap of the mock device", -errno, EINVAL,
-			     arg.fd < 0 ? ENODEV : MOCK_ERROR);
+		return ALLOW(w, "mmap of the test device", -errno, EINVAL,
+			     arg.fd < 0 ? ENODEV : TESTDEV_ERROR);
 	if (map->addr)
 		munmap(map->addr, map->len);
 	*map = (struct map) { .addr = addr, .len = len, .writable = true };
 	return 0;
 }
 
-int op_mock_info(struct worker *w, const struct draw *d)
+int op_testdev_info(struct worker *w, const struct draw *d)
 {
-	struct mock_object *o = choose(d->arg & 1 ? w->mock.importers : w->mock.exporters,
-				       d->other);
+	struct testdev_object *o = choose(d->arg & 1 ? w->testdev.importers :
+					  w->testdev.exporters, d->other);
 	struct dma_buf_test_importer_info importer = { .size = sizeof(importer), .id = o->id };
 	struct dma_buf_test_exporter_info exporter = { .size = sizeof(exporter), .id = o->id };
 	struct dma_buf_test_call calls[16];
@@ -475,7 +477,7 @@ int op_mock_info(struct worker *w, const struct draw *d)
 	if (!o->id)
 		return -ENOENT;
 	if (d->arg & 1) {
-		err = result(ioctl(w->mock.fd, DMA_BUF_TEST_IMPORTER_INFO, &importer));
+		err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_IMPORTER_INFO, &importer));
 		if (!err && importer.mapped > DMA_BUF_TEST_MAPPINGS)
 			fail(w, "an importer with %u mappings", importer.mapped);
 		/* Of one whose callback unpins, less may be left */
@@ -485,8 +487,9 @@ int op_mock_info(struct worker *w, const struct draw *d)
 		return ALLOW(w, "IMPORTER_INFO", err, EINTR);
 	}
 	if (d->arg & 2)
-		return ALLOW(w, "LOG", result(ioctl(w->mock.fd, DMA_BUF_TEST_LOG, &log)), EINTR);
-	err = result(ioctl(w->mock.fd, DMA_BUF_TEST_EXPORTER_INFO, &exporter));
+		return ALLOW(w, "LOG", result(ioctl(w->testdev.fd, DMA_BUF_TEST_LOG, &log)),
+			     EINTR);
+	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_EXPORTER_INFO, &exporter));
 	if (!err && (exporter.released > 1 || (exporter.released && !exporter.file_ok)))
 		fail(w, "an exporter was released %u times, file %sin order",
 		     exporter.released, exporter.file_ok ? "" : "not ");
@@ -497,7 +500,7 @@ int op_mock_info(struct worker *w, const struct draw *d)
 	return ALLOW(w, "EXPORTER_INFO", err, EINTR);
 }
 
-int op_mock_bad(struct worker *w, const struct draw *d)
+int op_testdev_bad(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_create create = {
 		.size = sizeof(create),
@@ -506,7 +509,7 @@ int op_mock_bad(struct worker *w, const struct draw *d)
 	};
 	struct dma_buf_test_attach attach = { .size = sizeof(attach), .fd = -1 };
 	struct dma_buf_test_id id = { .size = sizeof(id), .id = ~0U - d->extra % 1000 };
-	int ret, want = EINVAL, fd = w->mock.fd;
+	int ret, want = EINVAL, fd = w->testdev.fd;
 
 	switch (d->arg % 9) {
 	case 0:
@@ -532,7 +535,7 @@ int op_mock_bad(struct worker *w, const struct draw *d)
 		ret = ioctl(fd, DMA_BUF_TEST_ATTACH, &attach);
 		break;
 	case 5:
-		attach.fd = w->mock.fd;
+		attach.fd = w->testdev.fd;
 		ret = ioctl(fd, DMA_BUF_TEST_ATTACH, &attach);
 		break;
 	case 6:
@@ -550,7 +553,7 @@ int op_mock_bad(struct worker *w, const struct draw *d)
 	}
 	ret = result(ret);
 	if (ret != -want)
-		fail(w, "bad call %u of the mock device: %d instead of %d", d->arg % 9,
+		fail(w, "bad call %u of the test device: %d instead of %d", d->arg % 9,
 		     ret, -want);
 	return ret;
 }
@@ -563,7 +566,7 @@ void devices_open(struct worker *w)
 {
 	w->drm[0] = have & HAVE_VGEM ? drm_open("vgem") : -1;
 	w->drm[1] = have & HAVE_VKMS ? drm_open("vkms") : -1;
-	session_open(&w->mock);
+	session_open(&w->testdev);
 }
 
 void devices_close(struct worker *w)
@@ -573,6 +576,6 @@ void devices_close(struct worker *w)
 	for (i = 0; i < 2; i++)
 		if (w->drm[i] >= 0)
 			close(w->drm[i]);
-	if (w->mock.fd >= 0)
-		close(w->mock.fd);
+	if (w->testdev.fd >= 0)
+		close(w->testdev.fd);
 }

@@ -41,7 +41,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/dma-heap.h>
-#include <linux/io_uring.h>
 #include <linux/sync_file.h>
 #include <linux/udmabuf.h>
 
@@ -68,7 +67,7 @@ void probe(void)
 	if (!access("/dev/udmabuf", R_OK | W_OK))
 		have |= HAVE_UDMABUF;
 	if (!access("/dev/dma_buf_test", R_OK | W_OK))
-		have |= HAVE_MOCK;
+		have |= HAVE_TESTDEV;
 	if (bufinfo_readable())
 		have |= HAVE_BUFINFO;
 	if (!access("/sys/kernel/debug/dma-api", F_OK))
@@ -170,15 +169,15 @@ int make_buffer(struct worker *w, __u32 which, __u32 random, size_t *size)
 		fd = exporter_alloc(UDMABUF, size, flags);
 		/* See the top of the file; both ways, so that any may follow */
 		if (fd >= 0) {
-			while (again(buf_sync(fd, DMA_BUF_SYNC_RW)))
+			while (again(buffer_sync(fd, DMA_BUF_SYNC_RW)))
 				;
-			buf_sync(fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
+			buffer_sync(fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
 		}
 		return fd;
 	case HAVE_VGEM:
 		return vgem_buffer(w, flags, size);
 	default:
-		return mock_buffer(&w->mock, random, plain, size);
+		return testdev_buffer(&w->testdev, random, plain, size);
 	}
 }
 
@@ -294,11 +293,12 @@ static int own_open(struct worker *w, struct own *own, const struct draw *d)
 	own->shadow = malloc(own->size);
 	if (!own->shadow)
 		return ALLOW(w, "malloc", -ENOMEM);
-	while (again(err = buf_sync(own->fd, DMA_BUF_SYNC_RW)))
+	while (again(err = buffer_sync(own->fd, DMA_BUF_SYNC_RW)))
 		;
 	memset(own->shadow, d->slot, own->size);
 	memset(own->map, d->slot, own->size);
-	return ALLOW(w, "SYNC", err ?: buf_sync(own->fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END));
+	return ALLOW(w, "SYNC", err ?:
+		     buffer_sync(own->fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END));
 }
 
 static int op_renew(struct worker *w, const struct draw *d)
@@ -318,7 +318,7 @@ static int op_data(struct worker *w, const struct draw *d)
 
 	if (!own->shadow)
 		return -ENOENT;
-	err = buf_sync(own->fd, DMA_BUF_SYNC_RW);
+	err = buffer_sync(own->fd, DMA_BUF_SYNC_RW);
 	if (err)
 		return ALLOW(w, "SYNC", err, EINTR);
 	at = d->arg % (words - run);
@@ -334,7 +334,7 @@ static int op_data(struct worker *w, const struct draw *d)
 		     own->shadow[at + i]);
 		break;
 	}
-	err = buf_sync(own->fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
+	err = buffer_sync(own->fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
 	return ALLOW(w, "SYNC END", err, EINTR);
 }
 
@@ -355,7 +355,7 @@ static int target(struct worker *w, const struct draw *d)
 }
 
 /*
- * EBADF and what the mock device was told to say, if the target is the pool's.
+ * EBADF and what the test device was told to say, if the target is the pool's.
  * 0 is where allow() takes a list to end: these stand last in it.
  */
 static int gone(struct worker *w, const struct draw *d)
@@ -365,7 +365,7 @@ static int gone(struct worker *w, const struct draw *d)
 
 static int told(struct worker *w, const struct draw *d)
 {
-	return own_target(w, d) ? 0 : MOCK_ERROR;
+	return own_target(w, d) ? 0 : TESTDEV_ERROR;
 }
 
 /*
@@ -809,10 +809,10 @@ static int op_sync(struct worker *w, const struct draw *d)
 	int fd = target(w, d), err;
 
 	/* An END goes with each START, be it of another buffer by now */
-	err = buf_sync(fd, flags);
+	err = buffer_sync(fd, flags);
 	if (err)
 		return ALLOW(w, "SYNC", err, EINTR, gone(w, d), told(w, d));
-	err = buf_sync(fd, flags | DMA_BUF_SYNC_END);
+	err = buffer_sync(fd, flags | DMA_BUF_SYNC_END);
 	return ALLOW(w, "SYNC END", err, EINTR, gone(w, d), told(w, d));
 }
 
@@ -827,10 +827,10 @@ static int op_ioctl_bad(struct worker *w, const struct draw *d)
 
 	switch (d->arg % 14) {
 	case 0:
-		ret = buf_sync(fd, flags);
+		ret = buffer_sync(fd, flags);
 		break;
 	case 1:
-		ret = buf_sync(fd, d->extra & 1 ? DMA_BUF_SYNC_END : 0);
+		ret = buffer_sync(fd, d->extra & 1 ? DMA_BUF_SYNC_END : 0);
 		break;
 	case 2:
 		want = EFAULT;
@@ -843,7 +843,7 @@ static int op_ioctl_bad(struct worker *w, const struct draw *d)
 	case 4:
 		memset(name, 'n', sizeof(name));
 		name[DMA_BUF_NAME_LEN] = '\0';
-		ret = buf_set_name(fd, name);
+		ret = buffer_set_name(fd, name);
 		break;
 	case 5:
 		ret = result(ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &exp));
@@ -906,7 +906,7 @@ static int op_set_name(struct worker *w, const struct draw *d)
 
 static int op_export_sync(struct worker *w, const struct draw *d)
 {
-	int fd = buf_export_sync_file(target(w, d), 1 + d->arg % 3);
+	int fd = buffer_export_sync_file(target(w, d), 1 + d->arg % 3);
 
 	fd = ALLOW(w, "EXPORT_SYNC_FILE", fd, gone(w, d));
 	if (fd < 0)
@@ -917,7 +917,7 @@ static int op_export_sync(struct worker *w, const struct draw *d)
 
 static int op_import_sync(struct worker *w, const struct draw *d)
 {
-	int err = buf_import_sync_file(target(w, d), 1 + d->arg % 3, SYNC(d->other));
+	int err = buffer_import_sync_file(target(w, d), 1 + d->arg % 3, SYNC(d->other));
 
 	/* -EINVAL: there is none in that slot */
 	return ALLOW(w, "IMPORT_SYNC_FILE", err, EINVAL, gone(w, d));
@@ -1103,69 +1103,34 @@ static int op_epoll_new(struct worker *w, const struct draw *d)
 	return 0;
 }
 
-static void uring_close(struct uring *r)
+static int uring_begin(struct worker *w)
 {
-	if (r->fd < 0)
-		return;
-	if (r->sqes != MAP_FAILED)
-		munmap(r->sqes, r->sqes_size);
-	if (r->map != MAP_FAILED)
-		munmap(r->map, r->size);
-	close(r->fd);
-	r->fd = -1;
-}
+	struct uring *r = &w->uring;
+	int err = uring_open(r, URING_ENTRIES);
 
-static int uring_open(struct uring *r)
-{
-	struct io_uring_params p = {};
-
-	r->fd = result(syscall(__NR_io_uring_setup, URING_ENTRIES, &p));
-	if (r->fd < 0)
-		return r->fd;
-	r->size = p.cq_off.cqes + p.cq_entries * sizeof(*r->cqes);
-	if (r->size < p.sq_off.array + p.sq_entries * sizeof(*r->sq_array))
-		r->size = p.sq_off.array + p.sq_entries * sizeof(*r->sq_array);
-	r->sqes_size = p.sq_entries * sizeof(*r->sqes);
-	r->map = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		      IORING_OFF_SQ_RING);
-	r->sqes = mmap(NULL, r->sqes_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		       IORING_OFF_SQES);
-	if (r->map == MAP_FAILED || r->sqes == MAP_FAILED) {
-		uring_close(r);
-		return -ENOMEM;
-	}
+	if (err)
+		return ALLOW(w, "io_uring_setup", err);
 	/* A child has no business with the rings, and would keep them */
 	madvise(r->map, r->size, MADV_DONTFORK);
 	madvise(r->sqes, r->sqes_size, MADV_DONTFORK);
-	r->sq_tail = r->map + p.sq_off.tail;
-	r->sq_array = r->map + p.sq_off.array;
-	r->sq_mask = p.sq_entries - 1;
-	r->cq_head = r->map + p.cq_off.head;
-	r->cq_tail = r->map + p.cq_off.tail;
-	r->cq_mask = p.cq_entries - 1;
-	r->cqes = r->map + p.cq_off.cqes;
 	return 0;
 }
 
 static void uring_reap(struct worker *w)
 {
-	struct uring *r = &w->uring;
-	unsigned int head = *r->cq_head;
+	struct io_uring_cqe cqe;
 
-	while (head != __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE)) {
-		int res = r->cqes[head++ & r->cq_mask].res;
+	while (uring_take(&w->uring, &cqe)) {
+		int res = cqe.res;
 
 		if (res >= 0 ? res & ~POLL_ALL : res != -ECANCELED && res != -EBADF &&
 		    res != -ENOENT && res != -EALREADY && res != -EINVAL)
 			fail(w, "a poll of io_uring says %d", res);
 	}
-	__atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
 }
 
 static int op_uring(struct worker *w, const struct draw *d)
 {
-	struct uring *r = &w->uring;
-	unsigned int tail, i;
 	struct io_uring_sqe sqe = {
 		.opcode = IORING_OP_POLL_ADD,
 		.fd = target(w, d),
@@ -1176,8 +1141,8 @@ static int op_uring(struct worker *w, const struct draw *d)
 
 	/* Anew from time to time, with what is pending */
 	if (!(d->extra & 0xff)) {
-		uring_close(r);
-		return ALLOW(w, "io_uring_setup", uring_open(r));
+		uring_close(&w->uring);
+		return uring_begin(w);
 	}
 	if (d->extra & 1) {
 		sqe = (struct io_uring_sqe) {
@@ -1187,14 +1152,8 @@ static int op_uring(struct worker *w, const struct draw *d)
 			.user_data = 100,
 		};
 	}
-	tail = *r->sq_tail;
-	i = tail & r->sq_mask;
-	r->sqes[i] = sqe;
-	r->sq_array[i] = i;
-	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	i = ALLOW(w, "io_uring_enter",
-		  result(syscall(__NR_io_uring_enter, r->fd, 1, 0,
-				 IORING_ENTER_GETEVENTS, NULL, 0)), EINTR, EBUSY);
+	ALLOW(w, "io_uring_enter",
+	      uring_submit(&w->uring, &sqe, IORING_ENTER_GETEVENTS), EINTR, EBUSY);
 	uring_reap(w);
 	return 0;
 }
@@ -1204,13 +1163,13 @@ static int op_uring(struct worker *w, const struct draw *d)
  */
 
 /* Signals the oldest. Everybody who may want a reference has one meanwhile. */
-void timeline_advance(struct timeline *t, unsigned int steps)
+void stress_advance(struct timeline *t, unsigned int steps)
 {
 	if (steps > t->made - t->done)
 		steps = t->made - t->done;
 	if (!steps)
 		return;
-	timeline_inc(t->fd, steps);
+	timeline_advance(t->fd, steps);
 	while (steps--)
 		close(t->refs[t->done++ % FENCES]);
 }
@@ -1219,7 +1178,7 @@ void timeline_end(struct timeline *t)
 {
 	if (t->fd < 0)
 		return;
-	timeline_advance(t, FENCES);
+	stress_advance(t, FENCES);
 	close(t->fd);
 	t->fd = -1;
 }
@@ -1231,13 +1190,13 @@ static int op_fence(struct worker *w, const struct draw *d)
 
 	pthread_mutex_lock(&t->lock);
 	if (t->made - t->done == FENCES)
-		timeline_advance(t, 1);
+		stress_advance(t, 1);
 	fd = ALLOW(w, "sw_sync fence", timeline_fence(t->fd, t->made + 1));
 	if (fd >= 0)
 		t->refs[t->made++ % FENCES] = fd;
 	if (fd >= 0 && d->arg & 1)
 		err = ALLOW(w, "IMPORT_SYNC_FILE",
-			    buf_import_sync_file(target(w, d), 1 + d->arg % 3, fd),
+			    buffer_import_sync_file(target(w, d), 1 + d->arg % 3, fd),
 			    gone(w, d));
 	/* Under the lock, or it may be closed and another be dup'ed */
 	if (fd >= 0 && d->arg & 2)
@@ -1249,14 +1208,14 @@ static int op_fence(struct worker *w, const struct draw *d)
 static int op_advance(struct worker *w, const struct draw *d)
 {
 	pthread_mutex_lock(&w->timeline.lock);
-	timeline_advance(&w->timeline, 1 + d->arg % 4);
+	stress_advance(&w->timeline, 1 + d->arg % 4);
 	pthread_mutex_unlock(&w->timeline.lock);
 	return 0;
 }
 
 static int op_merge(struct worker *w, const struct draw *d)
 {
-	int fd = fence_merge(SYNC(d->slot), SYNC(d->other));
+	int fd = sync_file_merge(SYNC(d->slot), SYNC(d->other));
 
 	/* -ENOENT: the second is none */
 	fd = ALLOW(w, "merge", fd, EBADF, ENOENT);
@@ -1281,14 +1240,14 @@ static int op_sync_file(struct worker *w, const struct draw *d)
 		return 0;
 	case 2:
 		/* Anything but a sync_file has no such ioctl */
-		ret = fence_status(target(w, d), NULL);
+		ret = sync_file_status(target(w, d), NULL);
 		if (ret != -ENOTTY && (own_target(w, d) || ret != -EBADF))
 			fail(w, "a buffer answers to SYNC_IOC_FILE_INFO: %d", ret);
 		return ret;
 	default:
-		/* The status may be the error of a fence of the mock device */
-		ret = fence_status(SYNC(d->other), &fences);
-		return ALLOW(w, "SYNC_IOC_FILE_INFO", ret, EBADF, MOCK_ERROR, ECANCELED);
+		/* The status may be the error of a fence of the test device */
+		ret = sync_file_status(SYNC(d->other), &fences);
+		return ALLOW(w, "SYNC_IOC_FILE_INFO", ret, EBADF, TESTDEV_ERROR, ECANCELED);
 	}
 }
 
@@ -1340,23 +1299,23 @@ const struct op ops[] = {
 	{ "prime-import", 40, op_prime_import, have_drm },
 	{ "prime-export", 30, op_prime_export, have_drm },
 	{ "gem-close", 40, op_gem_close, have_drm },
-	{ "mock-session", 1, op_mock_session, have_mock },
-	{ "mock-attach", 40, op_mock_attach, have_mock },
-	{ "mock-map", 40, op_mock_map, have_mock },
-	{ "mock-unmap", 30, op_mock_unmap, have_mock },
-	{ "mock-pin", 20, op_mock_pin, have_mock },
-	{ "mock-unpin", 20, op_mock_unpin, have_mock },
-	{ "mock-rw", 40, op_mock_rw, have_mock },
-	{ "mock-vmap", 20, op_mock_vmap, have_mock },
-	{ "mock-free", 30, op_mock_free, have_mock },
-	{ "mock-migrate", 20, op_mock_migrate, have_mock },
-	{ "mock-set-op", 10, op_mock_set_op, have_mock },
-	{ "mock-hold", 2, op_mock_hold, have_mock },
-	{ "mock-fence", 15, op_mock_fence, have_mock },
-	{ "mock-signal", 20, op_mock_signal, have_mock },
-	{ "mock-mmap", 4, op_mock_mmap, have_mock },
-	{ "mock-info", 20, op_mock_info, have_mock },
-	{ "mock-bad", 40, op_mock_bad, have_mock },
+	{ "testdev-session", 1, op_testdev_session, have_testdev },
+	{ "testdev-attach", 40, op_testdev_attach, have_testdev },
+	{ "testdev-map", 40, op_testdev_map, have_testdev },
+	{ "testdev-unmap", 30, op_testdev_unmap, have_testdev },
+	{ "testdev-pin", 20, op_testdev_pin, have_testdev },
+	{ "testdev-unpin", 20, op_testdev_unpin, have_testdev },
+	{ "testdev-rw", 40, op_testdev_rw, have_testdev },
+	{ "testdev-vmap", 20, op_testdev_vmap, have_testdev },
+	{ "testdev-free", 30, op_testdev_free, have_testdev },
+	{ "testdev-migrate", 20, op_testdev_migrate, have_testdev },
+	{ "testdev-set-op", 10, op_testdev_set_op, have_testdev },
+	{ "testdev-hold", 2, op_testdev_hold, have_testdev },
+	{ "testdev-fence", 15, op_testdev_fence, have_testdev },
+	{ "testdev-signal", 20, op_testdev_signal, have_testdev },
+	{ "testdev-mmap", 4, op_testdev_mmap, have_testdev },
+	{ "testdev-info", 20, op_testdev_info, have_testdev },
+	{ "testdev-bad", 40, op_testdev_bad, have_testdev },
 };
 
 const unsigned int op_count = ARRAY_SIZE(ops);
@@ -1388,7 +1347,7 @@ void worker_open(struct worker *w)
 	w->timeline.fd = have & HAVE_SW_SYNC ? timeline_open() : -1;
 	w->uring.fd = -1;
 	if (have & HAVE_URING)
-		ALLOW(w, "io_uring_setup", uring_open(&w->uring));
+		uring_begin(w);
 	devices_open(w);
 	for (i = 0; i < OWN; i++) {
 		d.arg = i;

@@ -264,7 +264,7 @@ static void *clock_main(void *arg)
 			struct timeline *t = &c->workers[i].timeline;
 
 			pthread_mutex_lock(&t->lock);
-			timeline_advance(t, (t->made - t->done + 1) / 2);
+			stress_advance(t, (t->made - t->done + 1) / 2);
 			pthread_mutex_unlock(&t->lock);
 		}
 		if (!(tick % 16))
@@ -316,7 +316,7 @@ static int process_main(unsigned int process, unsigned int first, unsigned int c
 
 	/* The timelines last, see struct timeline: the pool refers to the fences */
 	for (i = 0; i < count; i++)
-		timeline_advance(&workers[i].timeline, FENCES);
+		stress_advance(&workers[i].timeline, FENCES);
 	for (i = SLOT_BASE; i < POOL_END; i++)
 		close(i);
 	for (i = 0; i < count; i++)
@@ -769,16 +769,16 @@ int main(int argc, char **argv)
 
 	ksft_print_header();
 	prepare();
-	if (!(have & (HAVE_HEAP | HAVE_UDMABUF | HAVE_VGEM | HAVE_MOCK)))
-		ksft_exit_skip("no exporter: no heap, udmabuf, vgem, mock device\n");
+	if (!(have & (HAVE_HEAP | HAVE_UDMABUF | HAVE_VGEM | HAVE_TESTDEV)))
+		ksft_exit_skip("no exporter: no heap, udmabuf, vgem, test device\n");
 	if (!weight_sum)
 		ksft_exit_skip("what these operations need is not there\n");
 	ksft_set_plan(4);
 	ksft_print_msg("exporters:%s%s%s%s, importers:%s%s%s, %s%s\n",
 		       have & HAVE_HEAP ? " system" : "", have & HAVE_UDMABUF ? " udmabuf" : "",
-		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_MOCK ? " mock" : "",
+		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_TESTDEV ? " testdev" : "",
 		       have & HAVE_VGEM ? " vgem" : "", have & HAVE_VKMS ? " vkms" : "",
-		       have & HAVE_MOCK ? " mock" : "",
+		       have & HAVE_TESTDEV ? " testdev" : "",
 		       have & HAVE_SW_SYNC ? "sw_sync" : "no sw_sync",
 		       have & HAVE_URING ? ", io_uring" : "");
 	return run();

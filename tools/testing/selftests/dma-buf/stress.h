@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <linux/types.h>
 
+#include "uring.h"
+
 #define MAX_WORKERS	64
 #define MAX_PROCESSES	16
 #define MAX_OPS		96
@@ -48,8 +50,8 @@
 #define FENCES		32	/* pending ones of a timeline; a power of 2 */
 #define URING_ENTRIES	8
 
-/* What an operation of the mock device is told to fail with: nobody else does. */
-#define MOCK_ERROR	EREMOTEIO
+/* What an operation of the test device is told to fail with: nobody else does. */
+#define TESTDEV_ERROR	EREMOTEIO
 
 /* Random numbers of one operation, drawn before it begins */
 struct draw {
@@ -89,30 +91,20 @@ struct timeline {
 	int refs[FENCES];
 };
 
-/* The importers, exporters and so on of a session of the mock device */
-#define MOCK_OBJECTS	6
-struct mock_object {
+/* The importers, exporters and so on of a session of the test device */
+#define TESTDEV_OBJECTS	6
+struct testdev_object {
 	__u32 id;
 	__u32 flags;		/* kind or importer flags */
 	unsigned int pins;
 };
 
-struct mock {
+struct testdev {
 	int fd;
-	struct mock_object exporters[MOCK_OBJECTS];
-	struct mock_object importers[MOCK_OBJECTS];
-	struct mock_object fences[MOCK_OBJECTS];
-	struct mock_object vmaps[MOCK_OBJECTS];
-};
-
-struct uring {
-	int fd;
-	size_t size, sqes_size;
-	void *map;
-	unsigned int *sq_tail, *sq_array, sq_mask;
-	unsigned int *cq_head, *cq_tail, cq_mask;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqes;
+	struct testdev_object exporters[TESTDEV_OBJECTS];
+	struct testdev_object importers[TESTDEV_OBJECTS];
+	struct testdev_object fences[TESTDEV_OBJECTS];
+	struct testdev_object vmaps[TESTDEV_OBJECTS];
 };
 
 struct worker {
@@ -135,7 +127,7 @@ struct worker {
 	struct uring uring;
 	int drm[2];		/* vgem and vkms, -1 if missing */
 	__u32 handles[2][HANDLES];
-	struct mock mock;
+	struct testdev testdev;
 
 	sigjmp_buf *fault;	/* where to go if memory cannot be accessed */
 };
@@ -185,7 +177,7 @@ enum {
 	HAVE_UDMABUF = 2,
 	HAVE_VGEM = 4,
 	HAVE_VKMS = 8,
-	HAVE_MOCK = 16,
+	HAVE_TESTDEV = 16,
 	HAVE_SW_SYNC = 32,
 	HAVE_URING = 64,
 	HAVE_BUFINFO = 128,
@@ -199,36 +191,36 @@ void slot_put(int fd, int to, bool cloexec);
 int result(long ret);
 void worker_open(struct worker *w);
 void worker_close(struct worker *w);
-void timeline_advance(struct timeline *t, unsigned int steps);
+void stress_advance(struct timeline *t, unsigned int steps);
 void timeline_end(struct timeline *t);
 int held(int argc, char **argv);
 
 /* stress-devices.c */
 int drm_open(const char *driver);
-int mock_buffer(struct mock *m, __u32 random, bool plain, size_t *size);
+int testdev_buffer(struct testdev *m, __u32 random, bool plain, size_t *size);
 void devices_open(struct worker *w);
 void devices_close(struct worker *w);
 bool have_drm(void);
-bool have_mock(void);
+bool have_testdev(void);
 int op_prime_import(struct worker *w, const struct draw *d);
 int op_prime_export(struct worker *w, const struct draw *d);
 int op_gem_close(struct worker *w, const struct draw *d);
-int op_mock_session(struct worker *w, const struct draw *d);
-int op_mock_attach(struct worker *w, const struct draw *d);
-int op_mock_map(struct worker *w, const struct draw *d);
-int op_mock_unmap(struct worker *w, const struct draw *d);
-int op_mock_pin(struct worker *w, const struct draw *d);
-int op_mock_unpin(struct worker *w, const struct draw *d);
-int op_mock_rw(struct worker *w, const struct draw *d);
-int op_mock_vmap(struct worker *w, const struct draw *d);
-int op_mock_free(struct worker *w, const struct draw *d);
-int op_mock_migrate(struct worker *w, const struct draw *d);
-int op_mock_set_op(struct worker *w, const struct draw *d);
-int op_mock_hold(struct worker *w, const struct draw *d);
-int op_mock_fence(struct worker *w, const struct draw *d);
-int op_mock_signal(struct worker *w, const struct draw *d);
-int op_mock_mmap(struct worker *w, const struct draw *d);
-int op_mock_info(struct worker *w, const struct draw *d);
-int op_mock_bad(struct worker *w, const struct draw *d);
+int op_testdev_session(struct worker *w, const struct draw *d);
+int op_testdev_attach(struct worker *w, const struct draw *d);
+int op_testdev_map(struct worker *w, const struct draw *d);
+int op_testdev_unmap(struct worker *w, const struct draw *d);
+int op_testdev_pin(struct worker *w, const struct draw *d);
+int op_testdev_unpin(struct worker *w, const struct draw *d);
+int op_testdev_rw(struct worker *w, const struct draw *d);
+int op_testdev_vmap(struct worker *w, const struct draw *d);
+int op_testdev_free(struct worker *w, const struct draw *d);
+int op_testdev_migrate(struct worker *w, const struct draw *d);
+int op_testdev_set_op(struct worker *w, const struct draw *d);
+int op_testdev_hold(struct worker *w, const struct draw *d);
+int op_testdev_fence(struct worker *w, const struct draw *d);
+int op_testdev_signal(struct worker *w, const struct draw *d);
+int op_testdev_mmap(struct worker *w, const struct draw *d);
+int op_testdev_info(struct worker *w, const struct draw *d);
+int op_testdev_bad(struct worker *w, const struct draw *d);
 
 #endif

@@ -48,7 +48,7 @@ static void *advance_main(void *arg)
 			return NULL;
 		while (__atomic_load_n(&advance->closed, __ATOMIC_RELAXED) < advance->when)
 			;
-		advance->err = timeline_inc(advance->timeline, FENCES);
+		advance->err = timeline_advance(advance->timeline, FENCES);
 		pthread_barrier_wait(&advance->end);
 	}
 }

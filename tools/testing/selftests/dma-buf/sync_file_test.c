@@ -53,9 +53,9 @@ TEST_F(sync_file, export_idle)
 	int fence;
 
 	for (dir = READ; dir <= RW; dir++) {
-		fence = buf_export_sync_file(self->fd, dir);
+		fence = buffer_export_sync_file(self->fd, dir);
 		ASSERT_LE(0, fence);
-		EXPECT_EQ(1, fence_status(fence, NULL));
+		EXPECT_EQ(1, sync_file_status(fence, NULL));
 		EXPECT_EQ(POLLIN, poll_now(fence, POLLIN));
 		close(fence);
 	}
@@ -66,17 +66,17 @@ TEST_F(sync_file, export_for_reading)
 	int before, after;
 
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, READ));
-	before = buf_export_sync_file(self->fd, READ);
+	before = buffer_export_sync_file(self->fd, READ);
 	ASSERT_LE(0, before);
-	EXPECT_EQ(1, fence_status(before, NULL));
+	EXPECT_EQ(1, sync_file_status(before, NULL));
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
-	after = buf_export_sync_file(self->fd, READ);
+	after = buffer_export_sync_file(self->fd, READ);
 	ASSERT_LE(0, after);
-	EXPECT_EQ(0, fence_status(after, NULL));
+	EXPECT_EQ(0, sync_file_status(after, NULL));
 	/* The reader is still at it, which is none of another's business */
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(1, fence_status(after, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(1, sync_file_status(after, NULL));
 	close(before);
 	close(after);
 }
@@ -87,13 +87,13 @@ TEST_F(sync_file, export_for_writing)
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, READ));
-	fence = buf_export_sync_file(self->fd, WRITE);
+	fence = buffer_export_sync_file(self->fd, WRITE);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 }
 
@@ -102,11 +102,11 @@ TEST_F(sync_file, export_both_means_writing)
 	int fence;
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, READ));
-	fence = buf_export_sync_file(self->fd, RW);
+	fence = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 }
 
@@ -115,17 +115,17 @@ TEST_F(sync_file, export_is_a_snapshot)
 {
 	int fence, idle;
 
-	idle = buf_export_sync_file(self->fd, RW);
+	idle = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, idle);
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
-	fence = buf_export_sync_file(self->fd, RW);
+	fence = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, fence);
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, WRITE));
 
-	EXPECT_EQ(1, fence_status(idle, NULL));
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(1, sync_file_status(idle, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 	close(fence);
 	close(idle);
@@ -139,23 +139,24 @@ TEST_F(sync_file, export_counts_fences)
 	for (i = 0; i < ARRAY_SIZE(timelines); i++) {
 		timelines[i] = timeline_open();
 		ASSERT_LE(0, timelines[i]);
-		ASSERT_EQ(0, timeline_import(timelines[i], 1, self->fd, i < 3 ? WRITE : READ));
+		ASSERT_EQ(0,
+			  timeline_import(timelines[i], 1, self->fd, i < 3 ? WRITE : READ));
 	}
-	fence = buf_export_sync_file(self->fd, READ);
+	fence = buffer_export_sync_file(self->fd, READ);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, fence_status(fence, &fences));
+	EXPECT_EQ(0, sync_file_status(fence, &fences));
 	EXPECT_EQ(3, fences);
 	close(fence);
-	fence = buf_export_sync_file(self->fd, WRITE);
+	fence = buffer_export_sync_file(self->fd, WRITE);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, fence_status(fence, &fences));
+	EXPECT_EQ(0, sync_file_status(fence, &fences));
 	EXPECT_EQ(5, fences);
 
 	for (i = 0; i < ARRAY_SIZE(timelines); i++) {
-		EXPECT_EQ(0, fence_status(fence, NULL));
-		ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+		EXPECT_EQ(0, sync_file_status(fence, NULL));
+		ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 	}
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 	for (i = 0; i < ARRAY_SIZE(timelines); i++)
 		close(timelines[i]);
@@ -168,33 +169,33 @@ TEST_F(sync_file, export_wakes)
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, READ));
-	fence = buf_export_sync_file(self->fd, WRITE);
+	fence = buffer_export_sync_file(self->fd, WRITE);
 	ASSERT_LE(0, fence);
 	ASSERT_EQ(0, poller_start(&poller, fence, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
 	sleep_ms(QUIET_MS);
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 	close(fence);
 }
 
 TEST_F(sync_file, export_outlives_buffer)
 {
-	ino_t ino = buf_ino(self->fd);
+	ino_t ino = buffer_ino(self->fd);
 	int fence;
 
 	need_bufinfo(_metadata);
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
-	fence = buf_export_sync_file(self->fd, RW);
+	fence = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, fence);
 	close(self->fd);
 	self->fd = -1;
 	EXPECT_EQ(0, bufinfo_lines(ino));
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 }
 
@@ -204,11 +205,11 @@ TEST_F(sync_file, export_shows_error)
 
 	ASSERT_LE(0, timeline);
 	ASSERT_EQ(0, timeline_import(timeline, 1, self->fd, WRITE));
-	fence = buf_export_sync_file(self->fd, READ);
+	fence = buffer_export_sync_file(self->fd, READ);
 	ASSERT_LE(0, fence);
 	/* sw_sync fails the fences of a timeline that is closed under them */
 	close(timeline);
-	EXPECT_EQ(-ENOENT, fence_status(fence, NULL));
+	EXPECT_EQ(-ENOENT, sync_file_status(fence, NULL));
 	EXPECT_EQ(POLLIN, poll_now(fence, POLLIN));
 	close(fence);
 }
@@ -221,7 +222,7 @@ TEST_F(sync_file, import_for_reading)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, READ));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -229,7 +230,7 @@ TEST_F(sync_file, import_for_writing)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -237,7 +238,7 @@ TEST_F(sync_file, import_both_means_writing)
 {
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, RW));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -247,11 +248,11 @@ TEST_F(sync_file, import_twice)
 	int fence = timeline_fence(self->timeline, 1);
 
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, READ, fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, READ, fence));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, WRITE, fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, WRITE, fence));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close(fence);
 }
@@ -262,10 +263,10 @@ TEST_F(sync_file, import_survives_sync_file)
 	int fence = timeline_fence(self->timeline, 1);
 
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, WRITE, fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, WRITE, fence));
 	close(fence);
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 }
 
@@ -280,7 +281,7 @@ TEST_F(sync_file, import_many)
 	}
 	for (i = 0; i < ARRAY_SIZE(timelines); i++) {
 		EXPECT_EQ(0, poll_now(self->fd, POLLIN));
-		ASSERT_EQ(0, timeline_inc(timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(timelines[i], 1));
 		close(timelines[i]);
 	}
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
@@ -296,15 +297,15 @@ TEST_F(sync_file, from_buffer_to_buffer)
 	ASSERT_LE(0, second);
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, READ));
-	fence = buf_export_sync_file(self->fd, WRITE);
+	fence = buffer_export_sync_file(self->fd, WRITE);
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(second, READ, fence));
+	ASSERT_EQ(0, buffer_import_sync_file(second, READ, fence));
 	close(fence);
 
 	EXPECT_EQ(POLLIN, poll_now(second, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(second, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(second, POLLIN | POLLOUT));
 	close(second);
 }
@@ -317,16 +318,16 @@ TEST_F(sync_file, back_into_same_buffer)
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, WRITE));
-	fence = buf_export_sync_file(self->fd, RW);
+	fence = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, WRITE, fence));
-	again = buf_export_sync_file(self->fd, RW);
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, WRITE, fence));
+	again = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, again);
-	EXPECT_EQ(0, fence_status(again, &fences));
+	EXPECT_EQ(0, sync_file_status(again, &fences));
 	EXPECT_EQ(2, fences);
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
-	EXPECT_EQ(1, fence_status(again, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
+	EXPECT_EQ(1, sync_file_status(again, NULL));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 	close(fence);
 	close(again);
@@ -341,23 +342,23 @@ TEST_F(sync_file, through_a_chain_of_buffers)
 
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, self->fd, WRITE));
-	fence = buf_export_sync_file(self->fd, READ);
+	fence = buffer_export_sync_file(self->fd, READ);
 	ASSERT_LE(0, fence);
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
 		ASSERT_LE(0, fds[i]);
-		ASSERT_EQ(0, buf_import_sync_file(fds[i], WRITE, fence));
+		ASSERT_EQ(0, buffer_import_sync_file(fds[i], WRITE, fence));
 		close(fence);
-		fence = buf_export_sync_file(fds[i], RW);
+		fence = buffer_export_sync_file(fds[i], RW);
 		ASSERT_LE(0, fence);
-		EXPECT_EQ(0, fence_status(fence, &fences));
+		EXPECT_EQ(0, sync_file_status(fence, &fences));
 		EXPECT_EQ(2, fences);
 	}
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(0, poll_now(fds[4], POLLIN));
-	EXPECT_EQ(0, fence_status(fence, NULL));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
-	EXPECT_EQ(1, fence_status(fence, NULL));
+	EXPECT_EQ(0, sync_file_status(fence, NULL));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
+	EXPECT_EQ(1, sync_file_status(fence, NULL));
 	close(fence);
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fds[i], POLLIN | POLLOUT));
@@ -377,22 +378,22 @@ TEST_F(sync_file, merged_of_two_buffers)
 	ASSERT_LE(0, third);
 	ASSERT_EQ(0, timeline_import(self->timeline, 1, self->fd, WRITE));
 	ASSERT_EQ(0, timeline_import(self->other, 1, second, WRITE));
-	a = buf_export_sync_file(self->fd, READ);
-	b = buf_export_sync_file(second, READ);
+	a = buffer_export_sync_file(self->fd, READ);
+	b = buffer_export_sync_file(second, READ);
 	ASSERT_LE(0, a);
 	ASSERT_LE(0, b);
-	both = fence_merge(a, b);
+	both = sync_file_merge(a, b);
 	ASSERT_LE(0, both);
-	ASSERT_EQ(0, buf_import_sync_file(third, WRITE, both));
+	ASSERT_EQ(0, buffer_import_sync_file(third, WRITE, both));
 	close(a);
 	close(b);
 	close(both);
 
 	EXPECT_EQ(0, poll_now(third, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->other, 1));
+	ASSERT_EQ(0, timeline_advance(self->other, 1));
 	EXPECT_EQ(POLLIN, poll_now(second, POLLIN));
 	EXPECT_EQ(0, poll_now(third, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(third, POLLIN | POLLOUT));
 	close(second);
 	close(third);
@@ -409,10 +410,10 @@ TEST_F(sync_file, into_many_buffers)
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = exporter_alloc(variant->exporter, &size, O_RDWR | O_CLOEXEC);
 		ASSERT_LE(0, fds[i]);
-		ASSERT_EQ(0, buf_import_sync_file(fds[i], i % 2 ? READ : WRITE, fence));
+		ASSERT_EQ(0, buffer_import_sync_file(fds[i], i % 2 ? READ : WRITE, fence));
 		EXPECT_EQ(i % 2 ? POLLIN : 0, poll_now(fds[i], POLLIN | POLLOUT));
 	}
-	ASSERT_EQ(0, timeline_inc(self->timeline, 1));
+	ASSERT_EQ(0, timeline_advance(self->timeline, 1));
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fds[i], POLLIN | POLLOUT));
 		close(fds[i]);
@@ -460,9 +461,9 @@ FIXTURE_SETUP(merged)
 		fences[i] = timeline_fence(self->timelines[i], 1);
 		ASSERT_LE(0, fences[i]);
 	}
-	two = fence_merge(fences[0], fences[1]);
+	two = sync_file_merge(fences[0], fences[1]);
 	ASSERT_LE(0, two);
-	self->fence = fence_merge(two, fences[2]);
+	self->fence = sync_file_merge(two, fences[2]);
 	ASSERT_LE(0, self->fence);
 	close(two);
 	for (i = 0; i < 3; i++)
@@ -487,10 +488,10 @@ TEST_F(merged, every_fence_inside_counts)
 	const short free = (POLLIN | POLLOUT) & ~variant->held;
 	int i;
 
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, self->fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, self->fence));
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(free, poll_now(self->fd, POLLIN | POLLOUT));
-		ASSERT_EQ(0, timeline_inc(self->timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(self->timelines[i], 1));
 	}
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
@@ -501,10 +502,10 @@ TEST_F(merged, order_does_not_matter)
 	const short free = (POLLIN | POLLOUT) & ~variant->held;
 	int i;
 
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, self->fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, self->fence));
 	for (i = 2; i >= 0; i--) {
 		EXPECT_EQ(free, poll_now(self->fd, POLLIN | POLLOUT));
-		ASSERT_EQ(0, timeline_inc(self->timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(self->timelines[i], 1));
 	}
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
@@ -517,25 +518,25 @@ TEST_F(merged, of_merged)
 
 	extra = timeline_fence(self->timelines[0], 2);
 	ASSERT_LE(0, extra);
-	again = fence_merge(self->fence, extra);
+	again = sync_file_merge(self->fence, extra);
 	ASSERT_LE(0, again);
 	close(extra);
-	extra = fence_merge(again, self->fence);
+	extra = sync_file_merge(again, self->fence);
 	ASSERT_LE(0, extra);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, extra));
-	out = buf_export_sync_file(self->fd, RW);
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, extra));
+	out = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, out);
-	EXPECT_EQ(0, fence_status(out, &fences));
+	EXPECT_EQ(0, sync_file_status(out, &fences));
 	EXPECT_EQ(3, fences);
 
 	/* Of the first timeline, the later fence */
-	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
-	ASSERT_EQ(0, timeline_inc(self->timelines[1], 1));
-	ASSERT_EQ(0, timeline_inc(self->timelines[2], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[0], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[1], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[2], 1));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[0], 1));
 	EXPECT_EQ(POLLOUT, poll_now(self->fd, POLLOUT));
-	EXPECT_EQ(1, fence_status(out, NULL));
+	EXPECT_EQ(1, sync_file_status(out, NULL));
 	close(out);
 	close(again);
 	close(extra);
@@ -547,20 +548,20 @@ TEST_F(merged, members_are_replaced_singly)
 	unsigned int fences;
 	int out;
 
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, self->fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, self->fence));
 	ASSERT_EQ(0, timeline_import(self->timelines[1], 2, self->fd, variant->dir));
-	out = buf_export_sync_file(self->fd, RW);
+	out = buffer_export_sync_file(self->fd, RW);
 	ASSERT_LE(0, out);
-	EXPECT_EQ(0, fence_status(out, &fences));
+	EXPECT_EQ(0, sync_file_status(out, &fences));
 	EXPECT_EQ(3, fences);
 
-	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
-	ASSERT_EQ(0, timeline_inc(self->timelines[1], 1));
-	ASSERT_EQ(0, timeline_inc(self->timelines[2], 1));
-	EXPECT_EQ(0, fence_status(out, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timelines[0], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[1], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[2], 1));
+	EXPECT_EQ(0, sync_file_status(out, NULL));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timelines[1], 1));
-	EXPECT_EQ(1, fence_status(out, NULL));
+	ASSERT_EQ(0, timeline_advance(self->timelines[1], 1));
+	EXPECT_EQ(1, sync_file_status(out, NULL));
 	EXPECT_EQ(POLLOUT, poll_now(self->fd, POLLOUT));
 	close(out);
 }
@@ -569,11 +570,11 @@ TEST_F(merged, partly_signaled)
 {
 	const short free = (POLLIN | POLLOUT) & ~variant->held;
 
-	ASSERT_EQ(0, timeline_inc(self->timelines[0], 1));
-	ASSERT_EQ(0, timeline_inc(self->timelines[2], 1));
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, self->fence));
+	ASSERT_EQ(0, timeline_advance(self->timelines[0], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[2], 1));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, self->fence));
 	EXPECT_EQ(free, poll_now(self->fd, POLLIN | POLLOUT));
-	ASSERT_EQ(0, timeline_inc(self->timelines[1], 1));
+	ASSERT_EQ(0, timeline_advance(self->timelines[1], 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
 }
 
@@ -582,11 +583,11 @@ TEST_F(merged, wakes_when_all_are_done)
 	struct poller poller;
 	int i;
 
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, variant->dir, self->fence));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, variant->dir, self->fence));
 	ASSERT_EQ(0, poller_start(&poller, self->fd, POLLOUT));
 	for (i = 0; i < 3; i++) {
 		EXPECT_FALSE(poller_done(&poller));
-		ASSERT_EQ(0, timeline_inc(self->timelines[i], 1));
+		ASSERT_EQ(0, timeline_advance(self->timelines[i], 1));
 		sleep_ms(2);
 	}
 	EXPECT_EQ(POLLOUT, poller_join(&poller));

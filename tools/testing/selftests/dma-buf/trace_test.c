@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
 #define TEXT_MAX	(256 * 1024)
@@ -122,7 +122,7 @@ static long long number(const char *line, const char *key)
 
 FIXTURE(trace) {
 	struct tracer *tracer;
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -136,7 +136,7 @@ FIXTURE_SETUP(trace)
 
 	if (stat(TRACEFS "/events/dma_buf", &st))
 		SKIP_TEST(TRACEFS "/events/dma_buf: %s", strerror(errno));
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
 	self->tracer = calloc(1, sizeof(*self->tracer));
 	ASSERT_NE(NULL, self->tracer);
@@ -149,7 +149,7 @@ FIXTURE_SETUP(trace)
 FIXTURE_TEARDOWN(trace)
 {
 	tracer_switch(self->tracer, false);
-	close(self->mock);
+	close(self->testdev);
 	EXPECT_EQ(0, rmdir(self->tracer->dir));
 	free(self->tracer);
 }
@@ -157,9 +157,9 @@ FIXTURE_TEARDOWN(trace)
 static void make(struct __test_metadata *_metadata, FIXTURE_DATA(trace) *self,
 		 __u32 kind)
 {
-	self->fd = mock_create(self->mock, kind, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, kind, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
-	self->ino = buf_ino(self->fd);
+	self->ino = buffer_ino(self->fd);
 	ASSERT_NE(0, self->ino);
 }
 
@@ -178,7 +178,7 @@ static void make(struct __test_metadata *_metadata, FIXTURE_DATA(trace) *self,
 struct signaler {
 	pthread_t thread;
 	pid_t waiter;
-	int mock;
+	int testdev;
 	int fence;
 	bool slept;
 };
@@ -192,16 +192,16 @@ static void *signal_when_waiter_sleeps(void *arg)
 		sleep_ms(1);
 		signaler->slept = task_sleeps(signaler->waiter);
 	}
-	mock_signal(signaler->mock, signaler->fence, 0);
+	testdev_signal(signaler->testdev, signaler->fence, 0);
 	return NULL;
 }
 
 static void signaler_start(struct __test_metadata *_metadata, struct signaler *signaler,
-			   int mock, int fence)
+			   int testdev, int fence)
 {
 	*signaler = (struct signaler) {
 		.waiter = gettid(),
-		.mock = mock,
+		.testdev = testdev,
 		.fence = fence,
 	};
 	ASSERT_EQ(0, pthread_create(&signaler->thread, NULL, signal_when_waiter_sleeps,
@@ -222,7 +222,7 @@ TEST_F(trace, life)
 	/* Each buffer has its own. Few exporters have a use for dma_buf_fd(). */
 	for (i = 0; i < 3; i++) {
 		self->fd = need_buffer(_metadata, UDMABUF, &self->size, O_RDWR);
-		self->ino = buf_ino(self->fd);
+		self->ino = buffer_ino(self->fd);
 		recorded(self->tracer);
 		ASSERT_EQ(1, EVENTS("dma_buf_export"));
 		EXPECT_EQ(self->size, NUMBER("size"));
@@ -246,7 +246,7 @@ TEST_F(trace, importer)
 	int importer, gets, puts;
 
 	make(_metadata, self, 0);
-	importer = mock_attach(self->mock, self->fd, 0);
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
 	recorded(self->tracer);
 	gets = EVENTS("dma_buf_get");
@@ -258,7 +258,7 @@ TEST_F(trace, importer)
 	snprintf(device, sizeof(device), "%s", FIELD("dev_name"));
 	EXPECT_NE('\0', *device);
 
-	ASSERT_EQ(0, mock_free(self->mock, importer));
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_detach"));
 	EXPECT_STREQ(device, FIELD("dev_name"));
@@ -273,10 +273,11 @@ TEST_F(trace, map)
 	int importer;
 
 	make(_metadata, self, 0);
-	importer = mock_attach(self->mock, self->fd, 0);
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_MAP, DELAY_MS, 0));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0,
+		  testdev_delay(self->testdev, self->id, HOOK_MAP, DELAY_MS, 0));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_TO_DEVICE));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_map"));
 	EXPECT_STREQ("to_device", FIELD("dir"));
@@ -286,7 +287,7 @@ TEST_F(trace, map)
 	EXPECT_LE(DELAY_MS * MS, NUMBER("ns") - NUMBER("wait_ns"));
 	EXPECT_LE(0, NUMBER("wait_ns"));
 
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_unmap"));
 	EXPECT_STREQ("to_device", FIELD("dir"));
@@ -300,12 +301,12 @@ TEST_F(trace, map_waits)
 	int importer, fence;
 
 	make(_metadata, self, 0);
-	importer = mock_attach(self->mock, self->fd, 0);
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_KERNEL, 0);
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_KERNEL, 0);
 	ASSERT_LT(0, fence);
-	signaler_start(_metadata, &signaler, self->mock, fence);
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	signaler_start(_metadata, &signaler, self->testdev, fence);
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
 	ASSERT_TRUE(signaler_join(&signaler));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_map"));
@@ -320,10 +321,10 @@ TEST_F(trace, map_fails)
 	int importer;
 
 	make(_metadata, self, 0);
-	importer = mock_attach(self->mock, self->fd, 0);
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MAP, -EIO));
-	EXPECT_EQ(-EIO, mock_map(self->mock, importer, DIR_FROM_DEVICE));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MAP, -EIO));
+	EXPECT_EQ(-EIO, testdev_map(self->testdev, importer, DIR_FROM_DEVICE));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_map"));
 	EXPECT_STREQ("from_device", FIELD("dir"));
@@ -337,17 +338,17 @@ TEST_F(trace, pin_and_move)
 	int importer;
 
 	make(_metadata, self, DMA_BUF_TEST_DYNAMIC);
-	importer = mock_attach(self->mock, self->fd, DYNAMIC);
+	importer = testdev_attach(self->testdev, self->fd, DYNAMIC);
 	ASSERT_LT(0, importer);
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_dynamic_attach"));
 	EXPECT_EQ(1, NUMBER("is_dynamic"));
 
-	ASSERT_EQ(0, mock_migrate(self->mock, self->id, 0));
-	ASSERT_EQ(0, mock_pin(self->mock, importer));
-	ASSERT_EQ(0, mock_unpin(self->mock, importer));
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_PIN, -EIO));
-	EXPECT_EQ(-EIO, mock_pin(self->mock, importer));
+	ASSERT_EQ(0, testdev_migrate(self->testdev, self->id, 0));
+	ASSERT_EQ(0, testdev_pin(self->testdev, importer));
+	ASSERT_EQ(0, testdev_unpin(self->testdev, importer));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_PIN, -EIO));
+	EXPECT_EQ(-EIO, testdev_pin(self->testdev, importer));
 	recorded(self->tracer);
 	EXPECT_EQ(1, EVENTS("dma_buf_invalidate_mappings"));
 	ASSERT_EQ(2, EVENTS("dma_buf_pin"));
@@ -362,12 +363,12 @@ TEST_F(trace, cpu_access)
 	int fence;
 
 	make(_metadata, self, 0);
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_WRITE, 0);
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0);
 	ASSERT_LT(0, fence);
-	signaler_start(_metadata, &signaler, self->mock, fence);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	signaler_start(_metadata, &signaler, self->testdev, fence);
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	ASSERT_TRUE(signaler_join(&signaler));
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_begin_cpu_access"));
 	EXPECT_STREQ("from_device", FIELD("dir"));
@@ -378,8 +379,8 @@ TEST_F(trace, cpu_access)
 	EXPECT_STREQ("from_device", FIELD("dir"));
 	EXPECT_EQ(0, NUMBER("err"));
 
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN, -EIO));
-	EXPECT_EQ(-EIO, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, -EIO));
+	EXPECT_EQ(-EIO, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
 	recorded(self->tracer);
 	ASSERT_EQ(2, EVENTS("dma_buf_begin_cpu_access"));
 	EXPECT_STREQ("both", FIELD("dir"));
@@ -393,23 +394,23 @@ TEST_F(trace, other_exporters)
 	int importer;
 
 	make(_metadata, self, DMA_BUF_TEST_CACHED);
-	importer = mock_attach(self->mock, self->fd, 0);
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
-	ASSERT_EQ(0, mock_unmap(self->mock, importer));
-	EXPECT_STREQ("attach map:both", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_unmap(self->testdev, importer));
+	EXPECT_STREQ("attach map:both", testdev_log(self->testdev, self->id));
 	recorded(self->tracer);
 	EXPECT_EQ(2, EVENTS("dma_buf_map"));
 	EXPECT_EQ(2, EVENTS("dma_buf_unmap"));
 	close(self->fd);
 
 	make(_metadata, self, DMA_BUF_TEST_BARE);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
-	EXPECT_EQ(-EINVAL, mock_attach(self->mock, self->mock, 0));
-	EXPECT_EQ(-EBADF, mock_attach(self->mock, -1, 0));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	EXPECT_EQ(-EINVAL, testdev_attach(self->testdev, self->testdev, 0));
+	EXPECT_EQ(-EBADF, testdev_attach(self->testdev, -1, 0));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_begin_cpu_access"));
 	EXPECT_EQ(0, NUMBER("err"));
@@ -433,8 +434,8 @@ TEST_F(trace, mmap)
 	munmap(p, self->size);
 
 	/* The importer's file, which shows the buffer */
-	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
-	p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->mock, 0);
+	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, self->fd));
+	p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->testdev, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	recorded(self->tracer);
 	EXPECT_EQ(1, EVENTS("dma_buf_mmap"));
@@ -448,7 +449,7 @@ TEST_F(trace, poll)
 	int fence;
 
 	make(_metadata, self, 0);
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_READ, 0);
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_READ, 0);
 	ASSERT_LT(0, fence);
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 	recorded(self->tracer);
@@ -460,7 +461,7 @@ TEST_F(trace, poll)
 	EXPECT_EQ(1, NUMBER("write"));
 	EXPECT_EQ(1, NUMBER("fences"));
 	EXPECT_EQ(0, EVENTS("dma_buf_poll_wake"));
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
 	EXPECT_EQ(POLLOUT, poller_join(&poller));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_poll_wake"));
@@ -473,10 +474,10 @@ TEST_F(trace, sync_file)
 	int sync_file;
 
 	make(_metadata, self, 0);
-	sync_file = buf_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
+	sync_file = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_READ);
 	ASSERT_LE(0, sync_file);
-	ASSERT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, sync_file));
-	EXPECT_EQ(-EINVAL, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, self->fd));
+	ASSERT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, sync_file));
+	EXPECT_EQ(-EINVAL, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, self->fd));
 	recorded(self->tracer);
 	ASSERT_EQ(1, EVENTS("dma_buf_export_sync_file"));
 	EXPECT_STREQ("read", FIELD("flags"));
@@ -492,7 +493,7 @@ TEST_F(trace, off)
 {
 	ASSERT_EQ(0, tracer_switch(self->tracer, false));
 	make(_metadata, self, 0);
-	ASSERT_EQ(0, buf_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
 	close(self->fd);
 	recorded(self->tracer);
 	EXPECT_EQ(0, EVENTS("dma_buf_export"));

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define DMA_API		"/sys/kernel/debug/dma-api/"
 #define BOUNCES		"/sys/kernel/debug/swiotlb/io_tlb_used"
@@ -106,8 +106,8 @@ static void *sync_main(void *arg)
 			sched_yield();
 		if (crowd->fd < 0)
 			return NULL;
-		if (buf_sync(crowd->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
-		    buf_sync(crowd->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
+		if (buffer_sync(crowd->fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		    buffer_sync(crowd->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW))
 			__atomic_add_fetch(&crowd->failed, 1, __ATOMIC_RELAXED);
 		pthread_barrier_wait(&crowd->end);
 	}
@@ -178,11 +178,11 @@ TEST(vmap_of_huge_pages)
 	long huge = number_in("/proc/meminfo", "Hugepagesize:") * 1024;
 	size_t page = getpagesize();
 	struct source source;
-	int mock, memfd, i, err, fd, id;
+	int testdev, memfd, i, err, fd, id;
 	long reserved;
 	char *map, byte;
 
-	mock = need_mock(_metadata);
+	testdev = need_testdev(_metadata);
 	if (huge <= 0)
 		SKIP_TEST("needs CONFIG_HUGETLBFS");
 	err = source_open(&source, UDMABUF, TEST_PAGES * page);
@@ -208,20 +208,20 @@ TEST(vmap_of_huge_pages)
 	source.memfd = memfd;
 	fd = source_export(&source, O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	id = mock_vmap(mock, fd);
+	id = testdev_vmap(testdev, fd);
 	ASSERT_LT(0, id);
 	for (i = 0; i < TEST_PAGES; i++) {
-		ASSERT_EQ(0, mock_read(mock, id, i * page, &byte, 1));
+		ASSERT_EQ(0, testdev_read(testdev, id, i * page, &byte, 1));
 		EXPECT_EQ('a' + i, byte)
 			TH_LOG("page %d", i);
 	}
-	EXPECT_EQ(0, mock_free(mock, id));
+	EXPECT_EQ(0, testdev_free(testdev, id));
 
 	close(fd);
 	munmap(map, huge);
 	source_close(&source);
 	set_number(NR_HUGEPAGES, reserved);
-	close(mock);
+	close(testdev);
 }
 
 TEST_HARNESS_MAIN

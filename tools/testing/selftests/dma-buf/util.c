@@ -23,7 +23,7 @@
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
 
-#include "../../../../drivers/dma-buf/dma-buf-test-device.h"
+#include "../../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 #include "util.h"
 
 static int result(int ret)
@@ -217,12 +217,12 @@ static int udmabuf_export(int dev, int memfd, size_t size, int flags)
 	return result(ioctl(dev, UDMABUF_CREATE, &arg));
 }
 
-int mock_open(void)
+int testdev_open(void)
 {
 	return result(open(DMA_BUF_TEST_DEVICE, O_RDWR | O_CLOEXEC));
 }
 
-static int mock_export(int dev, size_t size, int flags)
+static int testdev_export(int dev, size_t size, int flags)
 {
 	struct dma_buf_test_create arg = {
 		.size = sizeof(arg),
@@ -271,8 +271,8 @@ int source_open(struct source *source, enum exporter exporter, size_t size)
 	case VIVID:
 		source->dev = vivid_open();
 		break;
-	case MOCK:
-		source->dev = mock_open();
+	case TESTDEV:
+		source->dev = testdev_open();
 		break;
 	}
 	if (source->dev < 0)
@@ -307,8 +307,8 @@ int source_export(struct source *source, int flags)
 		return vgem_export(source->dev, source->handle, flags);
 	case VIVID:
 		return vivid_export(source->dev, flags);
-	case MOCK:
-		return mock_export(source->dev, source->size, flags);
+	case TESTDEV:
+		return testdev_export(source->dev, source->size, flags);
 	}
 	return -EINVAL;
 }
@@ -347,7 +347,7 @@ const char *exporter_exp_name(enum exporter exporter)
 		[UDMABUF] = "udmabuf",
 		[VGEM] = "drm",
 		[VIVID] = "videobuf2_vmalloc",
-		[MOCK] = "dma_buf_tdev",
+		[TESTDEV] = "dma_buf_testdev",
 	};
 
 	return names[exporter];
@@ -361,7 +361,7 @@ const char *exporter_node(enum exporter exporter)
 		[UDMABUF] = "/dev/udmabuf",
 		[VGEM] = "a /dev/dri/card* of the vgem driver",
 		[VIVID] = "a capturing /dev/video* of the vivid driver",
-		[MOCK] = DMA_BUF_TEST_DEVICE,
+		[TESTDEV] = DMA_BUF_TEST_DEVICE,
 	};
 
 	return nodes[exporter];
@@ -378,19 +378,19 @@ bool exporter_missing(int err)
  * The ioctls of a buffer
  */
 
-int buf_sync(int fd, __u64 flags)
+int buffer_sync(int fd, __u64 flags)
 {
 	struct dma_buf_sync arg = { .flags = flags };
 
 	return result(ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg));
 }
 
-int buf_set_name(int fd, const char *name)
+int buffer_set_name(int fd, const char *name)
 {
 	return result(ioctl(fd, DMA_BUF_SET_NAME, name));
 }
 
-int buf_export_sync_file(int fd, __u32 flags)
+int buffer_export_sync_file(int fd, __u32 flags)
 {
 	struct dma_buf_export_sync_file arg = { .flags = flags, .fd = -1 };
 
@@ -399,7 +399,7 @@ int buf_export_sync_file(int fd, __u32 flags)
 	return arg.fd;
 }
 
-int buf_import_sync_file(int fd, __u32 flags, int sync_file)
+int buffer_import_sync_file(int fd, __u32 flags, int sync_file)
 {
 	struct dma_buf_import_sync_file arg = { .flags = flags, .fd = sync_file };
 
@@ -444,7 +444,7 @@ int timeline_fence(int timeline, __u32 seqno)
 	return arg.fence;
 }
 
-int timeline_inc(int timeline, __u32 steps)
+int timeline_advance(int timeline, __u32 steps)
 {
 	return result(ioctl(timeline, SW_SYNC_ADVANCE, &steps));
 }
@@ -468,12 +468,12 @@ int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags)
 	fence = timeline_fence(timeline, seqno);
 	if (fence < 0)
 		return fence;
-	err = buf_import_sync_file(buf, flags, fence);
+	err = buffer_import_sync_file(buf, flags, fence);
 	close(fence);
 	return err;
 }
 
-int fence_merge(int a, int b)
+int sync_file_merge(int a, int b)
 {
 	struct sync_merge_data arg = { .name = "merged", .fd2 = b };
 
@@ -486,7 +486,7 @@ int fence_merge(int a, int b)
  * 0 pending, 1 signalled, negative: signalled with that error. The number of
  * fences inside goes to *fences, if that is not NULL.
  */
-int fence_status(int sync_file, unsigned int *fences)
+int sync_file_status(int sync_file, unsigned int *fences)
 {
 	struct sync_file_info arg = {};
 
@@ -501,7 +501,7 @@ int fence_status(int sync_file, unsigned int *fences)
  * What the kernel tells about a buffer
  */
 
-ino_t buf_ino(int fd)
+ino_t buffer_ino(int fd)
 {
 	struct stat st;
 
@@ -627,6 +627,19 @@ int bufinfo_line(ino_t ino, char *line, size_t len)
 int bufinfo_lines(ino_t ino)
 {
 	return bufinfo_line(ino, NULL, 0);
+}
+
+/*
+ * The same, but up to WAKE_MS later if they are not as many as expected: the last
+ * reference to a buffer may be dropped by a worker.
+ */
+int bufinfo_lines_settle(ino_t ino, int expected)
+{
+	int ms;
+
+	for (ms = 0; ms < WAKE_MS && bufinfo_lines(ino) != expected; ms += 2)
+		sleep_ms(2);
+	return bufinfo_lines(ino);
 }
 
 static bool bufinfo_is_fence(const char *line)

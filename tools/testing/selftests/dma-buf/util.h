@@ -31,7 +31,7 @@ enum exporter {
 	UDMABUF,
 	VGEM,
 	VIVID,
-	MOCK,
+	TESTDEV,
 };
 
 /* A device that buffers can be had from */
@@ -53,33 +53,34 @@ const char *exporter_node(enum exporter exporter);
 bool exporter_missing(int err);
 int udmabuf_alloc(int *memfd, size_t size, int flags);
 int udmabuf_memory_pinned(int memfd);
-int mock_open(void);
+int testdev_open(void);
 int vgem_open(void);
 int vgem_create(int drm, size_t *size, __u32 *handle);
 int vgem_export(int drm, __u32 handle, int flags);
 void vgem_free(int drm, __u32 handle);
 
 /* The ioctls of a buffer */
-int buf_sync(int fd, __u64 flags);
-int buf_set_name(int fd, const char *name);
-int buf_export_sync_file(int fd, __u32 flags);
-int buf_import_sync_file(int fd, __u32 flags, int sync_file);
+int buffer_sync(int fd, __u64 flags);
+int buffer_set_name(int fd, const char *name);
+int buffer_export_sync_file(int fd, __u32 flags);
+int buffer_import_sync_file(int fd, __u32 flags, int sync_file);
 
 /* Software fences: sync_files on a timeline that the test advances */
 int timeline_open(void);
 int timeline_fence(int timeline, __u32 seqno);
-int timeline_inc(int timeline, __u32 steps);
+int timeline_advance(int timeline, __u32 steps);
 int timeline_deadline(int timeline, int fence, double *ms);
 int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags);
-int fence_merge(int a, int b);
-int fence_status(int sync_file, unsigned int *fences);
+int sync_file_merge(int a, int b);
+int sync_file_status(int sync_file, unsigned int *fences);
 
 /* What the kernel tells about a buffer */
-ino_t buf_ino(int fd);
+ino_t buffer_ino(int fd);
 int fdinfo_get(int fd, const char *key, char *value, size_t len);
 long fdinfo_count(int fd);
 bool bufinfo_readable(void);
 int bufinfo_lines(ino_t ino);
+int bufinfo_lines_settle(ino_t ino, int expected);
 int bufinfo_line(ino_t ino, char *line, size_t len);
 int bufinfo_fences(ino_t ino, char *line, size_t len);
 int bufinfo_devices(ino_t ino);

@@ -19,7 +19,7 @@
 #include <bpf/bpf.h>
 
 #include "../fixture.h"
-#include "../mock.h"
+#include "../testdev.h"
 #include "dmabuf_iter.h"
 #include "dmabuf_iter.skel.h"
 
@@ -355,7 +355,7 @@ static void expect_same(struct __test_metadata *_metadata, const char *what,
 FIXTURE(iter) {
 	struct dmabuf_iter *skel;
 	struct view *view, *other;
-	int mock;
+	int testdev;
 };
 
 FIXTURE_SETUP(iter)
@@ -364,7 +364,7 @@ FIXTURE_SETUP(iter)
 
 	if (access(KERNEL_BTF, R_OK))
 		SKIP_TEST("%s: needs CONFIG_DEBUG_INFO_BTF", KERNEL_BTF);
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
 	self->view = calloc(1, sizeof(*self->view));
 	self->other = calloc(1, sizeof(*self->other));
@@ -379,12 +379,12 @@ FIXTURE_TEARDOWN(iter)
 	dmabuf_iter__destroy(self->skel);
 	free(self->view);
 	free(self->other);
-	close(self->mock);
+	close(self->testdev);
 }
 
-static int buffer(struct __test_metadata *_metadata, int mock, size_t size)
+static int buffer(struct __test_metadata *_metadata, int testdev, size_t size)
 {
-	int fd = mock_create(mock, 0, size, &(__u32){ 0 });
+	int fd = testdev_create(testdev, 0, size, &(__u32){ 0 });
 
 	ASSERT_LE(0, fd);
 	return fd;
@@ -394,14 +394,14 @@ static int buffer(struct __test_metadata *_metadata, int mock, size_t size)
 static void expect_buffer(struct __test_metadata *_metadata, const struct view *view,
 			  int fd, size_t size, const char *name)
 {
-	struct record *record, key = { .ino = buf_ino(fd) };
+	struct record *record, key = { .ino = buffer_ino(fd) };
 
 	ASSERT_EQ(1, view_has(view, key.ino));
 	record = bsearch(&key, view->records, view->count, sizeof(key), by_ino);
 	ASSERT_NE(NULL, record);
 	EXPECT_EQ(size, record->size);
 	EXPECT_EQ(1, record->count);
-	EXPECT_STREQ(exporter_exp_name(MOCK), record->exporter);
+	EXPECT_STREQ(exporter_exp_name(TESTDEV), record->exporter);
 	EXPECT_EQ(!!name, record->named);
 	EXPECT_STREQ(name ?: "", record->name);
 }
@@ -412,9 +412,9 @@ TEST_F(iter, target_shows_each_once)
 	int fds[SOME], i;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, (i + 1) * page);
-	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
-	ASSERT_EQ(0, buf_set_name(fds[1], ""));
+		fds[i] = buffer(_metadata, self->testdev, (i + 1) * page);
+	ASSERT_EQ(0, buffer_set_name(fds[0], "with a name"));
+	ASSERT_EQ(0, buffer_set_name(fds[1], ""));
 
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	EXPECT_LE(SOME, self->view->count);
@@ -432,7 +432,7 @@ TEST_F(iter, target_shows_each_once)
 /* At the end a program may write totals, also if there was no buffer. */
 TEST_F(iter, target_runs_at_the_end)
 {
-	int buf = buffer(_metadata, self->mock, getpagesize());
+	int buf = buffer(_metadata, self->testdev, getpagesize());
 	char text[512] = "", *line, *rest;
 	unsigned int lines_told;
 	size_t lines = 0;
@@ -473,7 +473,7 @@ TEST_F(iter, target_ends_once)
 	ASSERT_LT(0, read(fd, text, sizeof(text) - 1));
 	EXPECT_STREQ("total 0\n", text);
 
-	buf = buffer(_metadata, self->mock, getpagesize());
+	buf = buffer(_metadata, self->testdev, getpagesize());
 	EXPECT_EQ(0, read(fd, text, sizeof(text)));
 	close(buf);
 	close(fd);
@@ -486,7 +486,7 @@ TEST_F(iter, target_read_in_pieces)
 	ino_t inos[SOME];
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	ASSERT_EQ(0, view_target(self->other, self->skel, 7));
 	expect_same(_metadata, "in pieces", self->other, self->view);
@@ -498,7 +498,7 @@ TEST_F(iter, target_read_in_pieces)
 		  read(fd, self->view->records, sizeof(struct record)));
 	self->view->count = 1;
 	for (i = 0; i < SOME; i++) {
-		inos[i] = buf_ino(fds[i]);
+		inos[i] = buffer_ino(fds[i]);
 		close(fds[i]);
 		EXPECT_EQ(0, bufinfo_lines(inos[i]));
 	}
@@ -515,7 +515,7 @@ TEST_F(iter, target_closed_early)
 	int fds[SOME], fd, i;
 
 	for (i = 0; i < SOME; i++) {
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 		fd = target_open(self->skel->progs.write_records);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(sizeof(struct record),
@@ -534,10 +534,10 @@ TEST_F(iter, target_longer_than_a_read)
 	static int fds[MANY];
 
 	for (i = 0; i < MANY; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_EQ(0, view_target(self->view, self->skel, 1 << 20));
 	for (i = 0; i < MANY; i++)
-		missing += view_has(self->view, buf_ino(fds[i])) != 1;
+		missing += view_has(self->view, buffer_ino(fds[i])) != 1;
 	EXPECT_EQ(0, missing);
 	for (i = 0; i < MANY; i++)
 		close(fds[i]);
@@ -551,7 +551,7 @@ TEST_F(iter, target_pinned_for_others)
 	int fd, status;
 	pid_t child;
 
-	fd = buffer(_metadata, self->mock, getpagesize());
+	fd = buffer(_metadata, self->testdev, getpagesize());
 	ASSERT_NE(NULL, mkdtemp(dir));
 	ASSERT_EQ(0, mount("bpf", dir, "bpf", 0, "mode=0755"));
 	snprintf(path, sizeof(path), "%s/dmabuf", dir);
@@ -571,7 +571,7 @@ TEST_F(iter, target_pinned_for_others)
 		in = open(path, O_RDONLY);
 		if (in < 0 || records_read(in, self->view, 65536))
 			_exit(11);
-		_exit(view_has(self->view, buf_ino(fd)) == 1 ? 0 : 12);
+		_exit(view_has(self->view, buffer_ino(fd)) == 1 ? 0 : 12);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
@@ -588,8 +588,8 @@ TEST_F(iter, loop_shows_each_once)
 	int fds[SOME], i;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, (i + 1) * getpagesize());
-	ASSERT_EQ(0, buf_set_name(fds[0], "with a name"));
+		fds[i] = buffer(_metadata, self->testdev, (i + 1) * getpagesize());
+	ASSERT_EQ(0, buffer_set_name(fds[0], "with a name"));
 
 	ASSERT_EQ(0, view_walk(self->view, self->skel));
 	for (i = 0; i < SOME; i++)
@@ -614,13 +614,13 @@ TEST_F(iter, loop_left_early)
 
 	for (i = 0; i < SOME; i++) {
 		for (j = 0; j < SOME; j++)
-			fds[j] = buffer(_metadata, self->mock, getpagesize());
+			fds[j] = buffer(_metadata, self->testdev, getpagesize());
 		self->skel->bss->walked = 0;
 		self->skel->bss->leave_after = i;
 		ASSERT_EQ(0, prog_run(self->skel->progs.walk_some));
 		EXPECT_EQ(i, self->skel->bss->walked);
 		for (j = 0; j < SOME; j++) {
-			ino = buf_ino(fds[j]);
+			ino = buffer_ino(fds[j]);
 			EXPECT_EQ(1, fdinfo_count(fds[j]));
 			close(fds[j]);
 			EXPECT_EQ(0, bufinfo_lines(ino));
@@ -630,7 +630,7 @@ TEST_F(iter, loop_left_early)
 
 struct churn {
 	pthread_t thread;
-	int mock;
+	int testdev;
 	atomic_bool stop;
 	unsigned int rounds;
 };
@@ -646,16 +646,16 @@ static void *churn_main(void *arg)
 		i = churn->rounds % 8;
 		if (fds[i] >= 0)
 			close(fds[i]);
-		fds[i] = mock_create(churn->mock, 0, getpagesize(), &(__u32){ 0 });
+		fds[i] = testdev_create(churn->testdev, 0, getpagesize(), &(__u32){ 0 });
 		/* The device keeps a record of each. */
 		if (churn->rounds % 64 == 63) {
-			close(churn->mock);
-			churn->mock = mock_open();
+			close(churn->testdev);
+			churn->testdev = testdev_open();
 		}
 	}
 	for (i = 0; i < 8; i++)
 		close(fds[i]);
-	close(churn->mock);
+	close(churn->testdev);
 	return NULL;
 }
 
@@ -666,10 +666,10 @@ TEST_F(iter, while_others_export)
 	int fds[SOME], i, round;
 
 	for (i = 0; i < SOME; i++)
-		fds[i] = buffer(_metadata, self->mock, getpagesize());
+		fds[i] = buffer(_metadata, self->testdev, getpagesize());
 	for (i = 0; i < 2; i++) {
-		churns[i].mock = mock_open();
-		ASSERT_LE(0, churns[i].mock);
+		churns[i].testdev = testdev_open();
+		ASSERT_LE(0, churns[i].testdev);
 		ASSERT_EQ(0, pthread_create(&churns[i].thread, NULL, churn_main,
 					    &churns[i]));
 	}
@@ -679,8 +679,8 @@ TEST_F(iter, while_others_export)
 		ASSERT_EQ(0, view_walk(self->other, self->skel));
 		EXPECT_EQ(0, self->skel->bss->walked_twice);
 		for (i = 0; i < SOME; i++) {
-			EXPECT_EQ(1, view_has(self->view, buf_ino(fds[i])));
-			EXPECT_EQ(1, view_has(self->other, buf_ino(fds[i])));
+			EXPECT_EQ(1, view_has(self->view, buffer_ino(fds[i])));
+			EXPECT_EQ(1, view_has(self->other, buffer_ino(fds[i])));
 		}
 	}
 	for (i = 0; i < 2; i++) {
@@ -703,7 +703,7 @@ static void random_name(struct __test_metadata *_metadata, int fd)
 	for (i = 0; i < len; i++)
 		name[i] = random() % 2 ? ' ' + random() % 95 : 1 + random() % 255;
 	name[len] = '\0';
-	ASSERT_EQ(0, buf_set_name(fd, name));
+	ASSERT_EQ(0, buffer_set_name(fd, name));
 }
 
 /*
@@ -711,9 +711,9 @@ static void random_name(struct __test_metadata *_metadata, int fd)
  * without names, devices, maps and further descriptors, held by one process, by two
  * or by none.
  */
-static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
+static pid_t random_buffers(struct __test_metadata *_metadata, int testdev)
 {
-	static const enum exporter exporters[] = { SYSTEM_HEAP, UDMABUF, VGEM, MOCK };
+	static const enum exporter exporters[] = { SYSTEM_HEAP, UDMABUF, VGEM, TESTDEV };
 	static int fds[MANY];
 	int i;
 	pid_t child;
@@ -727,7 +727,7 @@ static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
 			TH_LOG("buffer %d: %s", i, strerror(-fds[i]));
 		random_name(_metadata, fds[i]);
 		if (random() % 4 == 0)
-			ASSERT_LE(0, mock_attach(mock, fds[i], 0));
+			ASSERT_LE(0, testdev_attach(testdev, fds[i], 0));
 		if (random() % 4 == 0)
 			ASSERT_LE(0, fcntl(fds[i], F_DUPFD_CLOEXEC, 0));
 		if (random() % 4 == 0)
@@ -736,7 +736,7 @@ static pid_t random_buffers(struct __test_metadata *_metadata, int mock)
 	}
 
 	/* Control characters that take two bytes, and four */
-	ASSERT_EQ(0, buf_set_name(fds[0], "next\xc2\x85line \xf3\xa0\x80\x81"));
+	ASSERT_EQ(0, buffer_set_name(fds[0], "next\xc2\x85line \xf3\xa0\x80\x81"));
 
 	child = fork();
 	ASSERT_LE(0, child);
@@ -761,7 +761,7 @@ TEST_F(iter, same_as_bufinfo_and_lsdmabuf)
 		SKIP_TEST("lsdmabuf is not installed");
 	TH_LOG("seed %u", seed);
 	srandom(seed);
-	child = random_buffers(_metadata, self->mock);
+	child = random_buffers(_metadata, self->testdev);
 
 	ASSERT_EQ(0, view_target(self->view, self->skel, 65536));
 	EXPECT_LE(MANY, self->view->count);

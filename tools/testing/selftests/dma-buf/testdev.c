@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mock.h"
+#include "testdev.h"
 
-int mock_create(int mock, __u32 kind, __u64 length, __u32 *id)
+int testdev_create(int testdev, __u32 kind, __u64 length, __u32 *id)
 {
 	struct dma_buf_test_create arg = {
 		.size = sizeof(arg),
@@ -17,7 +17,7 @@ int mock_create(int mock, __u32 kind, __u64 length, __u32 *id)
 		.length = length,
 		.fd_flags = O_RDWR | O_CLOEXEC,
 	};
-	int err = mock_ioctl(mock, DMA_BUF_TEST_CREATE, &arg);
+	int err = testdev_ioctl(testdev, DMA_BUF_TEST_CREATE, &arg);
 
 	if (err)
 		return err;
@@ -25,28 +25,28 @@ int mock_create(int mock, __u32 kind, __u64 length, __u32 *id)
 	return arg.fd;
 }
 
-static int set_op(int mock, struct dma_buf_test_set_op arg)
+static int set_op(int testdev, struct dma_buf_test_set_op arg)
 {
 	arg.size = sizeof(arg);
-	return mock_ioctl(mock, DMA_BUF_TEST_SET_OP, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_SET_OP, &arg);
 }
 
 /* From now on the hook returns the error; 0: it works again. */
-int mock_fail(int mock, __u32 id, __u32 op, int error)
+int testdev_fail(int testdev, __u32 id, __u32 op, int error)
 {
-	return set_op(mock, (struct dma_buf_test_set_op) {
+	return set_op(testdev, (struct dma_buf_test_set_op) {
 		.id = id, .op = op, .error = error,
 	});
 }
 
-int mock_delay(int mock, __u32 id, __u32 op, __u32 delay_ms, __u32 flags)
+int testdev_delay(int testdev, __u32 id, __u32 op, __u32 delay_ms, __u32 flags)
 {
-	return set_op(mock, (struct dma_buf_test_set_op) {
+	return set_op(testdev, (struct dma_buf_test_set_op) {
 		.id = id, .op = op, .delay_ms = delay_ms, .flags = flags,
 	});
 }
 
-int mock_migrate(int mock, __u32 id, __u32 delay_ms)
+int testdev_migrate(int testdev, __u32 id, __u32 delay_ms)
 {
 	struct dma_buf_test_migrate arg = {
 		.size = sizeof(arg),
@@ -54,55 +54,55 @@ int mock_migrate(int mock, __u32 id, __u32 delay_ms)
 		.delay_ms = delay_ms,
 	};
 
-	return mock_ioctl(mock, DMA_BUF_TEST_MIGRATE, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_MIGRATE, &arg);
 }
 
 /* All bits set if it cannot be asked for: no test takes that for right */
-struct dma_buf_test_exporter_info mock_exporter(int mock, __u32 id)
+struct dma_buf_test_exporter_info testdev_exporter(int testdev, __u32 id)
 {
 	struct dma_buf_test_exporter_info arg = { .size = sizeof(arg), .id = id };
 
-	if (ioctl(mock, DMA_BUF_TEST_EXPORTER_INFO, &arg))
+	if (ioctl(testdev, DMA_BUF_TEST_EXPORTER_INFO, &arg))
 		memset(&arg, 0xff, sizeof(arg));
 	return arg;
 }
 
-struct dma_buf_test_importer_info mock_importer(int mock, __u32 id)
+struct dma_buf_test_importer_info testdev_importer(int testdev, __u32 id)
 {
 	struct dma_buf_test_importer_info arg = { .size = sizeof(arg), .id = id };
 
-	if (ioctl(mock, DMA_BUF_TEST_IMPORTER_INFO, &arg))
+	if (ioctl(testdev, DMA_BUF_TEST_IMPORTER_INFO, &arg))
 		memset(&arg, 0xff, sizeof(arg));
 	return arg;
 }
 
 static void describe(const struct dma_buf_test_call *call, char *text, size_t len)
 {
-	static const char * const ops[DMA_BUF_TEST_OPS] = {
-		[DMA_BUF_TEST_OP_ATTACH] = "attach",
-		[DMA_BUF_TEST_OP_DETACH] = "detach",
-		[DMA_BUF_TEST_OP_PIN] = "pin",
-		[DMA_BUF_TEST_OP_UNPIN] = "unpin",
-		[DMA_BUF_TEST_OP_MAP] = "map",
-		[DMA_BUF_TEST_OP_UNMAP] = "unmap",
-		[DMA_BUF_TEST_OP_BEGIN] = "begin",
-		[DMA_BUF_TEST_OP_END] = "end",
-		[DMA_BUF_TEST_OP_MMAP] = "mmap",
-		[DMA_BUF_TEST_OP_VMAP] = "vmap",
-		[DMA_BUF_TEST_OP_VUNMAP] = "vunmap",
-		[DMA_BUF_TEST_OP_RELEASE] = "release",
+	static const char * const ops[HOOKS] = {
+		[HOOK_ATTACH] = "attach",
+		[HOOK_DETACH] = "detach",
+		[HOOK_PIN] = "pin",
+		[HOOK_UNPIN] = "unpin",
+		[HOOK_MAP] = "map",
+		[HOOK_UNMAP] = "unmap",
+		[HOOK_BEGIN] = "begin",
+		[HOOK_END] = "end",
+		[HOOK_MMAP] = "mmap",
+		[HOOK_VMAP] = "vmap",
+		[HOOK_VUNMAP] = "vunmap",
+		[HOOK_RELEASE] = "release",
 	};
 	static const char * const dirs[] = { ":both", ":to", ":from" };
 	const char *op = "?", *dir = "";
 	char result[16] = "";
 
-	if (call->op < DMA_BUF_TEST_OPS && ops[call->op])
+	if (call->op < HOOKS && ops[call->op])
 		op = ops[call->op];
 	switch (call->op) {
-	case DMA_BUF_TEST_OP_MAP:
-	case DMA_BUF_TEST_OP_UNMAP:
-	case DMA_BUF_TEST_OP_BEGIN:
-	case DMA_BUF_TEST_OP_END:
+	case HOOK_MAP:
+	case HOOK_UNMAP:
+	case HOOK_BEGIN:
+	case HOOK_END:
 		dir = call->dir <= DIR_FROM_DEVICE ? dirs[call->dir] : ":?";
 		break;
 	}
@@ -115,7 +115,7 @@ static void describe(const struct dma_buf_test_call *call, char *text, size_t le
  * The hooks that were called since this was last asked, as words with blanks
  * between them: "attach map:both unmap:both detach", "begin:from=-5".
  */
-const char *mock_log(int mock, __u32 id)
+const char *testdev_log(int testdev, __u32 id)
 {
 	static char text[DMA_BUF_TEST_LOG_LEN * 24];
 	struct dma_buf_test_call calls[DMA_BUF_TEST_LOG_LEN];
@@ -129,7 +129,7 @@ const char *mock_log(int mock, __u32 id)
 	char word[24];
 	__u32 i;
 
-	if (ioctl(mock, DMA_BUF_TEST_LOG, &arg))
+	if (ioctl(testdev, DMA_BUF_TEST_LOG, &arg))
 		return strerror(errno);
 	text[0] = '\0';
 	for (i = 0; i < arg.count; i++) {
@@ -143,15 +143,15 @@ const char *mock_log(int mock, __u32 id)
 	return text;
 }
 
-int mock_hold(int mock, int fd)
+int testdev_hold(int testdev, int fd)
 {
 	struct dma_buf_test_hold arg = { .size = sizeof(arg), .fd = fd };
-	int err = mock_ioctl(mock, DMA_BUF_TEST_HOLD, &arg);
+	int err = testdev_ioctl(testdev, DMA_BUF_TEST_HOLD, &arg);
 
 	return err ? err : (int)arg.id;
 }
 
-int mock_fence(int mock, int fd, __u32 usage, __u32 delay_ms)
+int testdev_fence(int testdev, int fd, __u32 usage, __u32 delay_ms)
 {
 	struct dma_buf_test_fence arg = {
 		.size = sizeof(arg),
@@ -159,12 +159,12 @@ int mock_fence(int mock, int fd, __u32 usage, __u32 delay_ms)
 		.usage = usage,
 		.delay_ms = delay_ms,
 	};
-	int err = mock_ioctl(mock, DMA_BUF_TEST_FENCE, &arg);
+	int err = testdev_ioctl(testdev, DMA_BUF_TEST_FENCE, &arg);
 
 	return err ? err : (int)arg.id;
 }
 
-int mock_signal(int mock, __u32 id, int error)
+int testdev_signal(int testdev, __u32 id, int error)
 {
 	struct dma_buf_test_signal arg = {
 		.size = sizeof(arg),
@@ -172,87 +172,87 @@ int mock_signal(int mock, __u32 id, int error)
 		.error = error,
 	};
 
-	return mock_ioctl(mock, DMA_BUF_TEST_SIGNAL, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_SIGNAL, &arg);
 }
 
-int mock_attach(int mock, int fd, __u32 flags)
+int testdev_attach(int testdev, int fd, __u32 flags)
 {
 	struct dma_buf_test_attach arg = {
 		.size = sizeof(arg),
 		.fd = fd,
 		.flags = flags,
 	};
-	int err = mock_ioctl(mock, DMA_BUF_TEST_ATTACH, &arg);
+	int err = testdev_ioctl(testdev, DMA_BUF_TEST_ATTACH, &arg);
 
 	return err ? err : (int)arg.id;
 }
 
-int mock_map(int mock, __u32 id, __u32 dir)
+int testdev_map(int testdev, __u32 id, __u32 dir)
 {
 	struct dma_buf_test_map arg = { .size = sizeof(arg), .id = id, .dir = dir };
 
-	return mock_ioctl(mock, DMA_BUF_TEST_MAP, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_MAP, &arg);
 }
 
-static int with_id(int mock, unsigned long nr, __u32 id)
+static int with_id(int testdev, unsigned long nr, __u32 id)
 {
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = id };
 
-	return mock_ioctl(mock, nr, &arg);
+	return testdev_ioctl(testdev, nr, &arg);
 }
 
-int mock_unmap(int mock, __u32 id)
+int testdev_unmap(int testdev, __u32 id)
 {
-	return with_id(mock, DMA_BUF_TEST_UNMAP, id);
+	return with_id(testdev, DMA_BUF_TEST_UNMAP, id);
 }
 
-int mock_pin(int mock, __u32 id)
+int testdev_pin(int testdev, __u32 id)
 {
-	return with_id(mock, DMA_BUF_TEST_PIN, id);
+	return with_id(testdev, DMA_BUF_TEST_PIN, id);
 }
 
-int mock_unpin(int mock, __u32 id)
+int testdev_unpin(int testdev, __u32 id)
 {
-	return with_id(mock, DMA_BUF_TEST_UNPIN, id);
+	return with_id(testdev, DMA_BUF_TEST_UNPIN, id);
 }
 
-int mock_free(int mock, __u32 id)
+int testdev_free(int testdev, __u32 id)
 {
-	return with_id(mock, DMA_BUF_TEST_FREE, id);
+	return with_id(testdev, DMA_BUF_TEST_FREE, id);
 }
 
-static int rw(int mock, struct dma_buf_test_rw arg)
+static int rw(int testdev, struct dma_buf_test_rw arg)
 {
 	arg.size = sizeof(arg);
-	return mock_ioctl(mock, DMA_BUF_TEST_RW, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_RW, &arg);
 }
 
-int mock_read(int mock, __u32 id, __u64 offset, void *data, size_t len)
+int testdev_read(int testdev, __u32 id, __u64 offset, void *data, size_t len)
 {
-	return rw(mock, (struct dma_buf_test_rw) {
+	return rw(testdev, (struct dma_buf_test_rw) {
 		.id = id, .offset = offset, .length = len, .data = (uintptr_t)data,
 	});
 }
 
-int mock_write(int mock, __u32 id, __u64 offset, const void *data, size_t len)
+int testdev_write(int testdev, __u32 id, __u64 offset, const void *data, size_t len)
 {
-	return rw(mock, (struct dma_buf_test_rw) {
+	return rw(testdev, (struct dma_buf_test_rw) {
 		.id = id, .offset = offset, .length = len, .data = (uintptr_t)data,
 		.flags = DMA_BUF_TEST_RW_WRITE,
 	});
 }
 
-int mock_vmap(int mock, int fd)
+int testdev_vmap(int testdev, int fd)
 {
 	struct dma_buf_test_vmap arg = { .size = sizeof(arg), .fd = fd };
-	int err = mock_ioctl(mock, DMA_BUF_TEST_VMAP, &arg);
+	int err = testdev_ioctl(testdev, DMA_BUF_TEST_VMAP, &arg);
 
 	return err ? err : (int)arg.id;
 }
 
-int mock_choose_mmap(int mock, int fd)
+int testdev_choose_mmap(int testdev, int fd)
 {
 	struct dma_buf_test_mmap arg = { .size = sizeof(arg), .fd = fd };
 
-	return mock_ioctl(mock, DMA_BUF_TEST_MMAP, &arg);
+	return testdev_ioctl(testdev, DMA_BUF_TEST_MMAP, &arg);
 }

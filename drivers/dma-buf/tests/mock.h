@@ -15,6 +15,8 @@
 #include <linux/poll.h>
 #include <linux/types.h>
 
+#include "../testdev/dma-buf-hooks.h"
+
 struct kunit;
 
 /* Kinds of exporter; may be combined */
@@ -22,22 +24,6 @@ struct kunit;
 #define MOCK_DYNAMIC	BIT(0)	/* has pin and unpin */
 #define MOCK_CACHED	BIT(1)	/* wants mappings kept */
 #define MOCK_BARE	BIT(2)	/* has the required hooks only */
-
-/* What the exporter's hooks write into its log */
-enum mock_op {
-	MOCK_ATTACH = 1,
-	MOCK_DETACH,
-	MOCK_PIN,
-	MOCK_UNPIN,
-	MOCK_MAP,
-	MOCK_UNMAP,
-	MOCK_BEGIN,
-	MOCK_END,
-	MOCK_MMAP,
-	MOCK_VMAP,
-	MOCK_VUNMAP,
-	MOCK_RELEASE,
-};
 
 #define MOCK_LOG_LEN	32
 
@@ -53,7 +39,7 @@ enum mock_op {
  * @size: bytes that it says it has
  * @log: hooks in the order of their calls
  * @log_len: how many
- * @error: what a hook shall return, by enum mock_op
+ * @error: what a hook shall return, by enum dma_buf_hook
  * @map_null: have the map hook return NULL
  * @clear_peer2peer: have the attach hook clear the flag
  * @fence: added to the reservation, usage KERNEL, by the map or the
@@ -79,7 +65,7 @@ struct mock_exporter {
 	size_t size;
 	u8 log[MOCK_LOG_LEN];
 	unsigned int log_len;
-	int error[MOCK_RELEASE + 1];
+	int error[HOOKS];
 	bool map_null;
 	bool clear_peer2peer;
 	struct dma_fence *fence;
@@ -106,7 +92,7 @@ struct dma_buf *mock_export_resv(struct mock_exporter *mock,
 void mock_put(struct mock_exporter *mock, struct dma_buf *dmabuf);
 void mock_wait_released(struct mock_exporter *mock);
 bool mock_is_released(struct mock_exporter *mock);
-unsigned int mock_count(struct mock_exporter *mock, enum mock_op op);
+unsigned int mock_count(struct mock_exporter *mock, enum dma_buf_hook hook);
 void mock_check_log(struct mock_exporter *mock, const u8 *ops,
 		    unsigned int count, int line);
 

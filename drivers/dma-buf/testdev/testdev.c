@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: a mock device, /dev/dma_buf_test, by which tests export buffers that
+ * dma-buf: a test device, /dev/dma_buf_test, by which tests export buffers that
  * behave as they please, and import any.
  *
  * This file has the sessions, the numbers they give and the table of ioctls; what
- * they do is in dma-buf-test-exporter.c, -importer.c and -fence.c. What a test can
- * ask for is said in dma-buf-test-device.h.
+ * they do is in testdev-exporter.c, testdev-importer.c and testdev-fence.c. What
+ * a test can ask for is said in dma-buf-testdev.h.
  *
  * Nothing is published before the whole call has succeeded: an ioctl only prepares
  * an object or a file, and dispatch gives them a number or a descriptor once the
@@ -22,32 +22,32 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
-static struct platform_device *tdev_pdev;
+static struct platform_device *testdev_pdev;
 
 /**
- * tdev_device - the device that importers of sessions attach
+ * testdev_device - the device that importers of sessions attach
  *
  * Return: a device that reaches all memory.
  */
-struct device *tdev_device(void)
+struct device *testdev_device(void)
 {
-	return &tdev_pdev->dev;
+	return &testdev_pdev->dev;
 }
 
 /* Objects */
 
 /**
- * tdev_object_make - have dispatch give an object a number
+ * testdev_object_make - have dispatch give an object a number
  * @call: ioctl that makes it
  * @object: the object; the reference is the session's from now on
  * @type: what it is
  *
  * Return: 0 or -ENOMEM; then the object is still the caller's.
  */
-int tdev_object_make(struct tdev_call *call, struct tdev_object *object,
-		     const struct tdev_type *type)
+int testdev_object_make(struct testdev_call *call, struct testdev_object *object,
+			const struct testdev_type *type)
 {
 	int ret;
 
@@ -66,17 +66,17 @@ int tdev_object_make(struct tdev_call *call, struct tdev_object *object,
 }
 
 /**
- * tdev_object_get - find an object by its number
+ * testdev_object_get - find an object by its number
  * @session: where
  * @id: number
  * @type: what it has to be, NULL for anything
  *
  * Return: the object with a reference for the caller, or NULL.
  */
-struct tdev_object *tdev_object_get(struct tdev_session *session, u32 id,
-				    const struct tdev_type *type)
+struct testdev_object *testdev_object_get(struct testdev_session *session, u32 id,
+					  const struct testdev_type *type)
 {
-	struct tdev_object *object;
+	struct testdev_object *object;
 
 	xa_lock(&session->objects);
 	object = xa_load(&session->objects, id);
@@ -89,19 +89,19 @@ struct tdev_object *tdev_object_get(struct tdev_session *session, u32 id,
 }
 
 /**
- * tdev_object_put - drop a reference to an object
+ * testdev_object_put - drop a reference to an object
  * @object: the object; the last reference frees it
  */
-void tdev_object_put(struct tdev_object *object)
+void testdev_object_put(struct testdev_object *object)
 {
 	if (refcount_dec_and_test(&object->refs))
 		object->type->free(object);
 }
 
-static int tdev_free(struct tdev_call *call)
+static int testdev_free(struct testdev_call *call)
 {
-	struct tdev_session *session = call->session;
-	struct tdev_object *object;
+	struct testdev_session *session = call->session;
+	struct testdev_object *object;
 
 	/*
 	 * An entry that is only reserved stays so: erasing it would let another
@@ -115,21 +115,21 @@ static int tdev_free(struct tdev_call *call)
 	if (!object)
 		return -ENOENT;
 
-	tdev_object_put(object);
+	testdev_object_put(object);
 	return 0;
 }
 
 /* Sessions */
 
 /**
- * tdev_session_resv - the reservation that buffers of a session share
+ * testdev_session_resv - the reservation that buffers of a session share
  * @session: the session
  *
  * Return: it with a reference for the caller, or NULL without memory.
  */
-struct tdev_shared_resv *tdev_session_resv(struct tdev_session *session)
+struct testdev_shared_resv *testdev_session_resv(struct testdev_session *session)
 {
-	struct tdev_shared_resv *fresh, *shared;
+	struct testdev_shared_resv *fresh, *shared;
 
 	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
 	if (!fresh)
@@ -145,15 +145,15 @@ struct tdev_shared_resv *tdev_session_resv(struct tdev_session *session)
 	xa_unlock(&session->objects);
 
 	/* There was one already. */
-	tdev_shared_resv_put(fresh);
+	testdev_shared_resv_put(fresh);
 	return shared;
 }
 
 /**
- * tdev_shared_resv_put - drop a reference to a shared reservation
+ * testdev_shared_resv_put - drop a reference to a shared reservation
  * @shared: the reservation, may be NULL
  */
-void tdev_shared_resv_put(struct tdev_shared_resv *shared)
+void testdev_shared_resv_put(struct testdev_shared_resv *shared)
 {
 	if (!shared || !refcount_dec_and_test(&shared->refs))
 		return;
@@ -161,9 +161,9 @@ void tdev_shared_resv_put(struct tdev_shared_resv *shared)
 	kfree(shared);
 }
 
-static int tdev_mmap_choose(struct tdev_call *call)
+static int testdev_mmap_choose(struct testdev_call *call)
 {
-	struct tdev_session *session = call->session;
+	struct testdev_session *session = call->session;
 	struct dma_buf *dmabuf = NULL;
 
 	if (call->arg.mmap.fd != -1) {
@@ -181,9 +181,9 @@ static int tdev_mmap_choose(struct tdev_call *call)
 	return 0;
 }
 
-static int tdev_session_mmap(struct file *file, struct vm_area_struct *vma)
+static int testdev_session_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct tdev_session *session = file->private_data;
+	struct testdev_session *session = file->private_data;
 	struct dma_buf *dmabuf;
 	int ret;
 
@@ -201,9 +201,9 @@ static int tdev_session_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
-static int tdev_session_open(struct inode *inode, struct file *file)
+static int testdev_session_open(struct inode *inode, struct file *file)
 {
-	struct tdev_session *session;
+	struct testdev_session *session;
 
 	session = kzalloc(sizeof(*session), GFP_KERNEL);
 	if (!session)
@@ -214,36 +214,36 @@ static int tdev_session_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static void tdev_session_free(struct tdev_session *session,
-			      const struct tdev_type *type)
+static void testdev_session_free(struct testdev_session *session,
+				 const struct testdev_type *type)
 {
-	struct tdev_object *object;
+	struct testdev_object *object;
 	unsigned long id;
 
 	xa_for_each(&session->objects, id, object) {
 		if (type && object->type != type)
 			continue;
 		xa_erase(&session->objects, id);
-		tdev_object_put(object);
+		testdev_object_put(object);
 	}
 }
 
-static int tdev_session_release(struct inode *inode, struct file *file)
+static int testdev_session_release(struct inode *inode, struct file *file)
 {
-	struct tdev_session *session = file->private_data;
+	struct testdev_session *session = file->private_data;
 
 	/*
 	 * Reservations that are held first, as importers need them to leave, and
 	 * then what somebody may wait for with a reservation held.
 	 */
-	tdev_session_free(session, &tdev_hold_type);
-	tdev_session_free(session, &tdev_fence_type);
-	tdev_session_free(session, NULL);
+	testdev_session_free(session, &testdev_hold_type);
+	testdev_session_free(session, &testdev_fence_type);
+	testdev_session_free(session, NULL);
 	xa_destroy(&session->objects);
 
 	if (session->mmap)
 		dma_buf_put(session->mmap);
-	tdev_shared_resv_put(session->resv);
+	testdev_shared_resv_put(session->resv);
 	kfree(session);
 	return 0;
 }
@@ -251,107 +251,107 @@ static int tdev_session_release(struct inode *inode, struct file *file)
 /* Ioctls */
 
 /**
- * struct tdev_ioctl - one ioctl
+ * struct testdev_ioctl - one ioctl
  * @call: what it does
  * @size: of its argument as the kernel knows it
  * @reserved: where the member is that must be zero, or 0
  * @min: of its argument when it was new, or 0 if it has not grown since; what came
  *	later reads as zero where a caller does not know it
  */
-struct tdev_ioctl {
-	int (*call)(struct tdev_call *call);
+struct testdev_ioctl {
+	int (*call)(struct testdev_call *call);
 	u32 size;
 	u32 reserved;
 	u32 min;
 };
 
-#define TDEV_ARG(_arg)	.size = sizeof(struct dma_buf_test_##_arg)
-#define TDEV_ZERO(_arg)	.reserved = offsetof(struct dma_buf_test_##_arg, reserved)
+#define TESTDEV_ARG(_arg)	.size = sizeof(struct dma_buf_test_##_arg)
+#define TESTDEV_ZERO(_arg)	.reserved = offsetof(struct dma_buf_test_##_arg, reserved)
 
-static const struct tdev_ioctl tdev_ioctls[] = {
+static const struct testdev_ioctl testdev_ioctls[] = {
 	[_IOC_NR(DMA_BUF_TEST_CREATE)] = {
-		.call = tdev_create,
-		TDEV_ARG(create),
+		.call = testdev_create,
+		TESTDEV_ARG(create),
 	},
 	[_IOC_NR(DMA_BUF_TEST_SET_OP)] = {
-		.call = tdev_set_op,
-		TDEV_ARG(set_op),
+		.call = testdev_set_op,
+		TESTDEV_ARG(set_op),
 	},
 	[_IOC_NR(DMA_BUF_TEST_LOG)] = {
-		.call = tdev_log,
-		TDEV_ARG(log),
-		TDEV_ZERO(log),
+		.call = testdev_log,
+		TESTDEV_ARG(log),
+		TESTDEV_ZERO(log),
 	},
 	[_IOC_NR(DMA_BUF_TEST_EXPORTER_INFO)] = {
-		.call = tdev_exporter_info,
-		TDEV_ARG(exporter_info),
+		.call = testdev_exporter_info,
+		TESTDEV_ARG(exporter_info),
 	},
 	[_IOC_NR(DMA_BUF_TEST_MIGRATE)] = {
-		.call = tdev_migrate,
-		TDEV_ARG(migrate),
-		TDEV_ZERO(migrate),
+		.call = testdev_migrate,
+		TESTDEV_ARG(migrate),
+		TESTDEV_ZERO(migrate),
 	},
 	[_IOC_NR(DMA_BUF_TEST_HOLD)] = {
-		.call = tdev_hold,
-		TDEV_ARG(hold),
-		TDEV_ZERO(hold),
+		.call = testdev_hold,
+		TESTDEV_ARG(hold),
+		TESTDEV_ZERO(hold),
 	},
 	[_IOC_NR(DMA_BUF_TEST_FENCE)] = {
-		.call = tdev_fence,
-		TDEV_ARG(fence),
-		TDEV_ZERO(fence),
+		.call = testdev_fence,
+		TESTDEV_ARG(fence),
+		TESTDEV_ZERO(fence),
 	},
 	[_IOC_NR(DMA_BUF_TEST_SIGNAL)] = {
-		.call = tdev_signal,
-		TDEV_ARG(signal),
-		TDEV_ZERO(signal),
+		.call = testdev_signal,
+		TESTDEV_ARG(signal),
+		TESTDEV_ZERO(signal),
 	},
 	[_IOC_NR(DMA_BUF_TEST_ATTACH)] = {
-		.call = tdev_attach,
-		TDEV_ARG(attach),
+		.call = testdev_attach,
+		TESTDEV_ARG(attach),
 	},
 	[_IOC_NR(DMA_BUF_TEST_MAP)] = {
-		.call = tdev_map,
-		TDEV_ARG(map),
+		.call = testdev_map,
+		TESTDEV_ARG(map),
 	},
 	[_IOC_NR(DMA_BUF_TEST_UNMAP)] = {
-		.call = tdev_unmap,
-		TDEV_ARG(id),
+		.call = testdev_unmap,
+		TESTDEV_ARG(id),
 	},
 	[_IOC_NR(DMA_BUF_TEST_PIN)] = {
-		.call = tdev_pin,
-		TDEV_ARG(id),
+		.call = testdev_pin,
+		TESTDEV_ARG(id),
 	},
 	[_IOC_NR(DMA_BUF_TEST_UNPIN)] = {
-		.call = tdev_unpin,
-		TDEV_ARG(id),
+		.call = testdev_unpin,
+		TESTDEV_ARG(id),
 	},
 	[_IOC_NR(DMA_BUF_TEST_RW)] = {
-		.call = tdev_rw,
-		TDEV_ARG(rw),
-		TDEV_ZERO(rw),
+		.call = testdev_rw,
+		TESTDEV_ARG(rw),
+		TESTDEV_ZERO(rw),
 	},
 	[_IOC_NR(DMA_BUF_TEST_IMPORTER_INFO)] = {
-		.call = tdev_importer_info,
-		TDEV_ARG(importer_info),
+		.call = testdev_importer_info,
+		TESTDEV_ARG(importer_info),
 	},
 	[_IOC_NR(DMA_BUF_TEST_VMAP)] = {
-		.call = tdev_vmap,
-		TDEV_ARG(vmap),
-		TDEV_ZERO(vmap),
+		.call = testdev_vmap,
+		TESTDEV_ARG(vmap),
+		TESTDEV_ZERO(vmap),
 	},
 	[_IOC_NR(DMA_BUF_TEST_MMAP)] = {
-		.call = tdev_mmap_choose,
-		TDEV_ARG(mmap),
+		.call = testdev_mmap_choose,
+		TESTDEV_ARG(mmap),
 	},
 	[_IOC_NR(DMA_BUF_TEST_FREE)] = {
-		.call = tdev_free,
-		TDEV_ARG(id),
+		.call = testdev_free,
+		TESTDEV_ARG(id),
 	},
 };
 
 /* Gives out, or takes back, what the call has prepared. */
-static void tdev_call_end(struct tdev_call *call, int ret)
+static void testdev_call_end(struct testdev_call *call, int ret)
 {
 	struct xarray *objects = &call->session->objects;
 
@@ -372,22 +372,22 @@ static void tdev_call_end(struct tdev_call *call, int ret)
 			xa_store(objects, call->id, call->made, GFP_KERNEL);
 	}
 	if (ret && call->made)
-		tdev_object_put(call->made);
+		testdev_object_put(call->made);
 }
 
-static long tdev_session_ioctl(struct file *file, unsigned int nr,
-			       unsigned long user)
+static long testdev_session_ioctl(struct file *file, unsigned int nr,
+				  unsigned long user)
 {
-	struct tdev_call call = { .session = file->private_data, .fd = -1 };
+	struct testdev_call call = { .session = file->private_data, .fd = -1 };
 	void __user *uarg = (void __user *)user;
-	const struct tdev_ioctl *ioctl;
+	const struct testdev_ioctl *ioctl;
 	u32 size;
 	int ret;
 
 	if (nr != _IO(DMA_BUF_TEST_BASE, _IOC_NR(nr)) ||
-	    _IOC_NR(nr) >= ARRAY_SIZE(tdev_ioctls))
+	    _IOC_NR(nr) >= ARRAY_SIZE(testdev_ioctls))
 		return -ENOTTY;
-	ioctl = &tdev_ioctls[_IOC_NR(nr)];
+	ioctl = &testdev_ioctls[_IOC_NR(nr)];
 
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
@@ -402,23 +402,23 @@ static long tdev_session_ioctl(struct file *file, unsigned int nr,
 	ret = ioctl->call(&call);
 	if (!ret && copy_to_user(uarg, &call.arg, min(size, ioctl->size)))
 		ret = -EFAULT;
-	tdev_call_end(&call, ret);
+	testdev_call_end(&call, ret);
 	return ret;
 }
 
-static const struct file_operations tdev_fops = {
+static const struct file_operations testdev_fops = {
 	.owner = THIS_MODULE,
-	.open = tdev_session_open,
-	.release = tdev_session_release,
-	.unlocked_ioctl = tdev_session_ioctl,
+	.open = testdev_session_open,
+	.release = testdev_session_release,
+	.unlocked_ioctl = testdev_session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = tdev_session_mmap,
+	.mmap = testdev_session_mmap,
 };
 
-static struct miscdevice tdev_misc = {
+static struct miscdevice testdev_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "dma_buf_test",
-	.fops = &tdev_fops,
+	.fops = &testdev_fops,
 	.mode = 0600,
 };
 
@@ -426,26 +426,26 @@ static struct miscdevice tdev_misc = {
  * There is no way out: fences have their code here and can be anywhere, for as
  * long as whoever holds them likes.
  */
-static int __init tdev_init(void)
+static int __init testdev_init(void)
 {
 	int ret;
 
-	tdev_pdev = platform_device_register_simple("dma_buf_test",
-						    PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(tdev_pdev))
-		return PTR_ERR(tdev_pdev);
+	testdev_pdev = platform_device_register_simple("dma_buf_test",
+						       PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(testdev_pdev))
+		return PTR_ERR(testdev_pdev);
 
 	/* It takes segments of any size, as heaps hand out. */
-	dma_set_max_seg_size(&tdev_pdev->dev, UINT_MAX);
-	ret = dma_coerce_mask_and_coherent(&tdev_pdev->dev, DMA_BIT_MASK(64));
+	dma_set_max_seg_size(&testdev_pdev->dev, UINT_MAX);
+	ret = dma_coerce_mask_and_coherent(&testdev_pdev->dev, DMA_BIT_MASK(64));
 	if (!ret)
-		ret = misc_register(&tdev_misc);
+		ret = misc_register(&testdev_misc);
 	if (ret)
-		platform_device_unregister(tdev_pdev);
+		platform_device_unregister(testdev_pdev);
 	return ret;
 }
-module_init(tdev_init);
+module_init(testdev_init);
 
-MODULE_DESCRIPTION("Mock exporter and importer of dma-bufs, for tests");
+MODULE_DESCRIPTION("Test device that exports and imports dma-bufs");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMA_BUF);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: exporter of the mock device.
+ * dma-buf: exporter of the test device.
  *
  * The memory of a buffer is there two or three times over for as long as the
  * buffer lives, so that nothing is ever used after it was freed, whatever a test
@@ -29,17 +29,17 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 /*
  * Caches are begin's and end's business here. Besides, DMA debugging complains of
  * memory that is mapped twice if a map is to look after them, and any number of
  * importers may do that.
  */
-#define TDEV_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+#define TESTDEV_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
 /**
- * struct tdev_rule - how a hook differs from its usual self
+ * struct testdev_rule - how a hook differs from its usual self
  * @error: to return, or 0
  * @skip: calls that are as usual first
  * @count: calls that differ after these; 0: all
@@ -47,7 +47,7 @@
  * @flags: DMA_BUF_TEST_NULL, DMA_BUF_TEST_ASYNC
  * @seen: calls since the rule was made
  */
-struct tdev_rule {
+struct testdev_rule {
 	int error;
 	u32 skip;
 	u32 count;
@@ -57,7 +57,7 @@ struct tdev_rule {
 };
 
 /**
- * struct tdev_exporter - exporter of one buffer
+ * struct testdev_exporter - exporter of one buffer
  * @object: base; the buffer holds a reference until it is released
  * @ops: hook table of its own
  * @kind: DMA_BUF_TEST_DYNAMIC and so on
@@ -81,7 +81,7 @@ struct tdev_rule {
  * @lock: guards what follows
  * @dmabuf: the buffer, NULL before and after
  * @moving: @work is under way
- * @rules: by enum dma_buf_test_op
+ * @rules: by enum dma_buf_hook
  * @log: calls of hooks
  * @logged: how many are there
  * @lost: how many did not fit
@@ -92,13 +92,13 @@ struct tdev_rule {
  * @released: calls of the release hook
  * @file_ok: whether it found things in order
  */
-struct tdev_exporter {
-	struct tdev_object object;
+struct testdev_exporter {
+	struct testdev_object object;
 	struct dma_buf_ops ops;
 	u32 kind;
 	u32 faults;
 	size_t size;
-	struct tdev_shared_resv *resv;
+	struct testdev_shared_resv *resv;
 	struct mutex memory_lock; /* memory and store */
 	void *stores[2];
 	void *cpu;
@@ -112,7 +112,7 @@ struct tdev_exporter {
 	spinlock_t lock; /* what follows */
 	struct dma_buf *dmabuf;
 	bool moving;
-	struct tdev_rule rules[DMA_BUF_TEST_OPS];
+	struct testdev_rule rules[HOOKS];
 	struct dma_buf_test_call log[DMA_BUF_TEST_LOG_LEN];
 	u32 logged;
 	u32 lost;
@@ -124,23 +124,23 @@ struct tdev_exporter {
 	bool file_ok;
 };
 
-static struct tdev_exporter *to_exporter(struct tdev_object *object)
+static struct testdev_exporter *to_exporter(struct testdev_object *object)
 {
-	return container_of(object, struct tdev_exporter, object);
+	return container_of(object, struct testdev_exporter, object);
 }
 
-static struct tdev_exporter *exporter_of(struct dma_buf_attachment *attach)
+static struct testdev_exporter *exporter_of(struct dma_buf_attachment *attach)
 {
 	return attach->dmabuf->priv;
 }
 
 /* Rules and log */
 
-/* Counts a call of @op and says what is special about it. */
-static struct tdev_rule tdev_rule_next(struct tdev_exporter *exporter,
-				       enum dma_buf_test_op op)
+/* Counts a call of @hook and says what is special about it. */
+static struct testdev_rule testdev_rule_next(struct testdev_exporter *exporter,
+					     enum dma_buf_hook hook)
 {
-	struct tdev_rule *rule = &exporter->rules[op], now = {};
+	struct testdev_rule *rule = &exporter->rules[hook], now = {};
 
 	spin_lock(&exporter->lock);
 	if (rule->seen++ >= rule->skip &&
@@ -155,7 +155,7 @@ static struct tdev_rule tdev_rule_next(struct tdev_exporter *exporter,
  * msleep() counts jiffies, and is early when these lag behind the clock at its
  * start, as they do on a virtual machine whose host is busy.
  */
-static int tdev_rule_delay(const struct tdev_rule *rule, bool interruptible)
+static int testdev_rule_delay(const struct testdev_rule *rule, bool interruptible)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), rule->delay_ms);
 	s64 left;
@@ -174,19 +174,19 @@ static int tdev_rule_delay(const struct tdev_rule *rule, bool interruptible)
 }
 
 /* All there is to a hook that has nothing of its own to do before it fails */
-static int tdev_rule_apply(struct tdev_exporter *exporter,
-			   enum dma_buf_test_op op, bool interruptible,
-			   struct tdev_rule *rule)
+static int testdev_rule_apply(struct testdev_exporter *exporter,
+			      enum dma_buf_hook hook, bool interruptible,
+			      struct testdev_rule *rule)
 {
-	*rule = tdev_rule_next(exporter, op);
-	return tdev_rule_delay(rule, interruptible) ?: rule->error;
+	*rule = testdev_rule_next(exporter, hook);
+	return testdev_rule_delay(rule, interruptible) ?: rule->error;
 }
 
 /* Logs the call, and counts with it, in one go: a reader sees both or none. */
-static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op,
-			 struct dma_buf_attachment *attach,
-			 enum dma_data_direction dir, int result,
-			 u32 *count, int change)
+static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_hook hook,
+			    struct dma_buf_attachment *attach,
+			    enum dma_data_direction dir, int result,
+			    u32 *count, int change)
 {
 	struct dma_buf_test_call *call;
 
@@ -196,11 +196,11 @@ static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op
 
 	if (exporter->logged < DMA_BUF_TEST_LOG_LEN) {
 		call = &exporter->log[exporter->logged++];
-		call->op = op;
+		call->op = hook;
 		call->result = result;
 		call->dir = dir;
 		call->importer = attach ?
-			tdev_importer_id(attach, exporter->object.session) : 0;
+			testdev_importer_id(attach, exporter->object.session) : 0;
 	} else {
 		exporter->lost++;
 	}
@@ -210,23 +210,23 @@ static int tdev_hook_end(struct tdev_exporter *exporter, enum dma_buf_test_op op
 
 /* Memory */
 
-static bool tdev_has_memory(struct tdev_exporter *exporter)
+static bool testdev_has_memory(struct testdev_exporter *exporter)
 {
 	/*
 	 * The last to come, and never gone. Pairs with the release in
-	 * tdev_memory_alloc(): without memory_lock too, who sees it sees the
+	 * testdev_memory_alloc(): without memory_lock too, who sees it sees the
 	 * other copies.
 	 */
 	return smp_load_acquire(&exporter->stores[1]);
 }
 
-static int tdev_memory_alloc(struct tdev_exporter *exporter)
+static int testdev_memory_alloc(struct testdev_exporter *exporter)
 {
 	void *memory[3] = {};
 	unsigned int i, copies;
 
 	guard(mutex)(&exporter->memory_lock);
-	if (tdev_has_memory(exporter))
+	if (testdev_has_memory(exporter))
 		return 0;
 	if (!exporter->size || exporter->size > DMA_BUF_TEST_MEMORY_MAX)
 		return -ENOMEM;
@@ -242,7 +242,7 @@ static int tdev_memory_alloc(struct tdev_exporter *exporter)
 
 	exporter->cpu = memory[2];
 	exporter->stores[0] = memory[0];
-	/* Pairs with the acquire in tdev_has_memory(). */
+	/* Pairs with the acquire in testdev_has_memory(). */
 	smp_store_release(&exporter->stores[1], memory[1]);
 	return 0;
 
@@ -253,13 +253,13 @@ free:
 }
 
 /* What the CPU sees; @exporter has memory and @store does not change. */
-static void *tdev_cpu_memory(struct tdev_exporter *exporter)
+static void *testdev_cpu_memory(struct testdev_exporter *exporter)
 {
 	return exporter->cpu ?: exporter->stores[exporter->store];
 }
 
-static struct sg_table *tdev_sgt_alloc(struct tdev_exporter *exporter,
-				       struct device *dev)
+static struct sg_table *testdev_sgt_alloc(struct testdev_exporter *exporter,
+					  struct device *dev)
 {
 	unsigned int i, n = exporter->size >> PAGE_SHIFT, segment;
 	struct page **pages __free(kvfree) = NULL;
@@ -286,10 +286,10 @@ static struct sg_table *tdev_sgt_alloc(struct tdev_exporter *exporter,
 
 /* Moves */
 
-static void tdev_move_work(struct work_struct *work)
+static void testdev_move_work(struct work_struct *work)
 {
-	struct tdev_exporter *exporter =
-		container_of(work, struct tdev_exporter, work.work);
+	struct testdev_exporter *exporter =
+		container_of(work, struct testdev_exporter, work.work);
 	struct dma_fence *fence = exporter->move_fence;
 
 	scoped_guard(mutex, &exporter->memory_lock) {
@@ -304,14 +304,14 @@ static void tdev_move_work(struct work_struct *work)
 			exporter->moving = false;
 	}
 
-	tdev_fence_end(fence, 0);
+	testdev_fence_end(fence, 0);
 	dma_fence_put(fence);
-	tdev_object_put(&exporter->object);
+	testdev_object_put(&exporter->object);
 }
 
 /* What was mapped for the CPU faults again, and finds the other store. */
-static void tdev_store_switch(struct tdev_exporter *exporter,
-			      struct dma_buf *dmabuf)
+static void testdev_store_switch(struct testdev_exporter *exporter,
+				 struct dma_buf *dmabuf)
 {
 	lockdep_assert_held(&exporter->memory_lock);
 	exporter->store = !exporter->store;
@@ -322,8 +322,8 @@ static void tdev_store_switch(struct tdev_exporter *exporter,
  * Has the memory contain nothing useful until @delay_ms from now, and a fence say
  * so. With @elsewhere it is the other store from now on, else it stays where it is.
  */
-static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
-			   u32 delay_ms, bool elsewhere, bool cpu)
+static int testdev_move_begin(struct testdev_exporter *exporter, struct dma_buf *dmabuf,
+			      u32 delay_ms, bool elsewhere, bool cpu)
 {
 	struct dma_fence *fence;
 	void *here, *there;
@@ -334,7 +334,7 @@ static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabu
 	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
 	if (ret)
 		return ret;
-	fence = tdev_fence_alloc();
+	fence = testdev_fence_alloc();
 	if (!fence)
 		return -ENOMEM;
 
@@ -346,7 +346,7 @@ static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabu
 		exporter->moving = true;
 	}
 	if (ret) {
-		tdev_fence_end(fence, ret);
+		testdev_fence_end(fence, ret);
 		dma_fence_put(fence);
 		return ret;
 	}
@@ -355,7 +355,7 @@ static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabu
 	here = exporter->stores[exporter->store];
 	there = exporter->stores[!exporter->store];
 	if (elsewhere) {
-		tdev_store_switch(exporter, dmabuf);
+		testdev_store_switch(exporter, dmabuf);
 		exporter->move_from = here;
 		exporter->move_to = there;
 	} else {
@@ -374,153 +374,153 @@ static int tdev_move_begin(struct tdev_exporter *exporter, struct dma_buf *dmabu
 }
 
 /* A hook that leaves a fence; one that is still there from the last time will do. */
-static int tdev_rule_async(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
-			   const struct tdev_rule *rule, bool cpu)
+static int testdev_rule_async(struct testdev_exporter *exporter, struct dma_buf *dmabuf,
+			      const struct testdev_rule *rule, bool cpu)
 {
 	int ret;
 
 	if (!(rule->flags & DMA_BUF_TEST_ASYNC))
 		return 0;
 
-	ret = tdev_move_begin(exporter, dmabuf, rule->delay_ms, false, cpu);
+	ret = testdev_move_begin(exporter, dmabuf, rule->delay_ms, false, cpu);
 	return ret == -EBUSY ? 0 : ret;
 }
 
 /* Hooks */
 
-static int tdev_hook_attach(struct dma_buf *dmabuf,
-			    struct dma_buf_attachment *attach)
+static int testdev_hook_attach(struct dma_buf *dmabuf,
+			       struct dma_buf_attachment *attach)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 	int ret;
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_ATTACH, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_ATTACH, false, &rule);
 	/* Some refuse peer memory and some leave the flag: tests see both. */
 	if (exporter->kind & DMA_BUF_TEST_DYNAMIC)
 		attach->peer2peer = false;
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_ATTACH, attach, DMA_NONE,
-			     ret, &exporter->attached, 1);
+	return testdev_hook_end(exporter, HOOK_ATTACH, attach, DMA_NONE,
+				ret, &exporter->attached, 1);
 }
 
-static void tdev_hook_detach(struct dma_buf *dmabuf,
-			     struct dma_buf_attachment *attach)
+static void testdev_hook_detach(struct dma_buf *dmabuf,
+				struct dma_buf_attachment *attach)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 
-	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_DETACH, false, &rule);
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_DETACH, attach, DMA_NONE, 0,
-		      &exporter->attached, -1);
+	testdev_rule_apply(exporter, HOOK_DETACH, false, &rule);
+	testdev_hook_end(exporter, HOOK_DETACH, attach, DMA_NONE, 0,
+			 &exporter->attached, -1);
 }
 
-static int tdev_hook_pin(struct dma_buf_attachment *attach)
+static int testdev_hook_pin(struct dma_buf_attachment *attach)
 {
-	struct tdev_exporter *exporter = exporter_of(attach);
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = exporter_of(attach);
+	struct testdev_rule rule;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_PIN, false, &rule);
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_PIN, attach, DMA_NONE, ret,
-			     &exporter->pinned, 1);
+	ret = testdev_rule_apply(exporter, HOOK_PIN, false, &rule);
+	return testdev_hook_end(exporter, HOOK_PIN, attach, DMA_NONE, ret,
+				&exporter->pinned, 1);
 }
 
-static void tdev_hook_unpin(struct dma_buf_attachment *attach)
+static void testdev_hook_unpin(struct dma_buf_attachment *attach)
 {
-	struct tdev_exporter *exporter = exporter_of(attach);
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = exporter_of(attach);
+	struct testdev_rule rule;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNPIN, false, &rule);
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_UNPIN, attach, DMA_NONE, 0,
-		      &exporter->pinned, -1);
+	testdev_rule_apply(exporter, HOOK_UNPIN, false, &rule);
+	testdev_hook_end(exporter, HOOK_UNPIN, attach, DMA_NONE, 0,
+			 &exporter->pinned, -1);
 }
 
-static struct sg_table *tdev_sgt_map(struct tdev_exporter *exporter,
-				     struct dma_buf_attachment *attach,
-				     enum dma_data_direction dir,
-				     const struct tdev_rule *rule)
+static struct sg_table *testdev_sgt_map(struct testdev_exporter *exporter,
+					struct dma_buf_attachment *attach,
+					enum dma_data_direction dir,
+					const struct testdev_rule *rule)
 {
 	struct sg_table *sgt;
 	int ret;
 
-	ret = tdev_memory_alloc(exporter);
+	ret = testdev_memory_alloc(exporter);
 	if (ret)
 		return ERR_PTR(ret);
 
-	sgt = tdev_sgt_alloc(exporter, attach->dev);
+	sgt = testdev_sgt_alloc(exporter, attach->dev);
 	if (IS_ERR(sgt))
 		return sgt;
 
-	ret = dma_map_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
+	ret = dma_map_sgtable(attach->dev, sgt, dir, TESTDEV_MAP_ATTRS);
 	if (ret)
 		goto free;
-	ret = tdev_rule_async(exporter, attach->dmabuf, rule, false);
+	ret = testdev_rule_async(exporter, attach->dmabuf, rule, false);
 	if (ret)
 		goto unmap;
 	return sgt;
 
 unmap:
-	dma_unmap_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
+	dma_unmap_sgtable(attach->dev, sgt, dir, TESTDEV_MAP_ATTRS);
 free:
 	sg_free_table(sgt);
 	kfree(sgt);
 	return ERR_PTR(ret);
 }
 
-static struct sg_table *tdev_hook_map(struct dma_buf_attachment *attach,
-				      enum dma_data_direction dir)
+static struct sg_table *testdev_hook_map(struct dma_buf_attachment *attach,
+					 enum dma_data_direction dir)
 {
-	struct tdev_exporter *exporter = exporter_of(attach);
+	struct testdev_exporter *exporter = exporter_of(attach);
 	struct sg_table *sgt = NULL;
-	struct tdev_rule rule;
+	struct testdev_rule rule;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_MAP, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_MAP, true, &rule);
 	if (ret)
 		sgt = ERR_PTR(ret);
 	else if (!(rule.flags & DMA_BUF_TEST_NULL))
-		sgt = tdev_sgt_map(exporter, attach, dir, &rule);
+		sgt = testdev_sgt_map(exporter, attach, dir, &rule);
 
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_MAP, attach, dir,
-		      PTR_ERR_OR_ZERO(sgt), sgt ? &exporter->mapped : NULL, 1);
+	testdev_hook_end(exporter, HOOK_MAP, attach, dir,
+			 PTR_ERR_OR_ZERO(sgt), sgt ? &exporter->mapped : NULL, 1);
 	return sgt;
 }
 
-static void tdev_hook_unmap(struct dma_buf_attachment *attach,
-			    struct sg_table *sgt, enum dma_data_direction dir)
+static void testdev_hook_unmap(struct dma_buf_attachment *attach,
+			       struct sg_table *sgt, enum dma_data_direction dir)
 {
-	struct tdev_exporter *exporter = exporter_of(attach);
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = exporter_of(attach);
+	struct testdev_rule rule;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_UNMAP, false, &rule);
-	dma_unmap_sgtable(attach->dev, sgt, dir, TDEV_MAP_ATTRS);
+	testdev_rule_apply(exporter, HOOK_UNMAP, false, &rule);
+	dma_unmap_sgtable(attach->dev, sgt, dir, TESTDEV_MAP_ATTRS);
 	sg_free_table(sgt);
 	kfree(sgt);
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_UNMAP, attach, dir, 0,
-		      &exporter->mapped, -1);
+	testdev_hook_end(exporter, HOOK_UNMAP, attach, dir, 0,
+			 &exporter->mapped, -1);
 }
 
-static int tdev_cpu_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf,
-			  enum dma_data_direction dir,
-			  const struct tdev_rule *rule)
+static int testdev_cpu_begin(struct testdev_exporter *exporter, struct dma_buf *dmabuf,
+			     enum dma_data_direction dir,
+			     const struct testdev_rule *rule)
 {
 	bool reads = dir != DMA_TO_DEVICE;
 	int ret = 0;
 
-	if (!tdev_has_memory(exporter))
+	if (!testdev_has_memory(exporter))
 		return 0;
 
 	if (rule->flags & DMA_BUF_TEST_ASYNC) {
 		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 		if (ret)
 			return ret;
-		ret = tdev_rule_async(exporter, dmabuf, rule, reads);
+		ret = testdev_rule_async(exporter, dmabuf, rule, reads);
 		dma_resv_unlock(dmabuf->resv);
 	}
 
@@ -539,14 +539,14 @@ static int tdev_cpu_begin(struct tdev_exporter *exporter, struct dma_buf *dmabuf
  * DMA_BUF_TEST_LEAKS_TABLES. As in the exporters that have this fault, nothing is
  * done with the table but to make it.
  */
-static int tdev_table_make(struct tdev_exporter *exporter)
+static int testdev_table_make(struct testdev_exporter *exporter)
 {
 	unsigned int i, n = exporter->size >> PAGE_SHIFT;
 	struct sg_table *table __free(kfree) = NULL;
 	struct scatterlist *sg;
 	int ret;
 
-	if (READ_ONCE(exporter->table) || !tdev_has_memory(exporter))
+	if (READ_ONCE(exporter->table) || !testdev_has_memory(exporter))
 		return 0;
 
 	table = kzalloc(sizeof(*table), GFP_KERNEL);
@@ -565,68 +565,68 @@ static int tdev_table_make(struct tdev_exporter *exporter)
 	return 0;
 }
 
-static int tdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+static int testdev_hook_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 	int ret;
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_BEGIN, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_BEGIN, true, &rule);
 	if (!ret && exporter->faults & DMA_BUF_TEST_LEAKS_TABLES)
-		ret = tdev_table_make(exporter);
+		ret = testdev_table_make(exporter);
 	if (!ret)
-		ret = tdev_cpu_begin(exporter, dmabuf, dir, &rule);
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_BEGIN, NULL, dir, ret,
-			     NULL, 0);
+		ret = testdev_cpu_begin(exporter, dmabuf, dir, &rule);
+	return testdev_hook_end(exporter, HOOK_BEGIN, NULL, dir, ret,
+				NULL, 0);
 }
 
-static int tdev_hook_end_access(struct dma_buf *dmabuf,
-				enum dma_data_direction dir)
+static int testdev_hook_end_access(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 	int ret;
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_END, true, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_END, true, &rule);
 	if (!ret && exporter->kind & DMA_BUF_TEST_NONCOHERENT &&
-	    tdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
+	    testdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
 		guard(mutex)(&exporter->memory_lock);
 		/* To where a move has yet to take it from */
 		memcpy(exporter->move_to ? exporter->move_from :
 		       exporter->stores[exporter->store], exporter->cpu,
 		       exporter->size);
 	}
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_END, NULL, dir, ret,
-			     NULL, 0);
+	return testdev_hook_end(exporter, HOOK_END, NULL, dir, ret,
+				NULL, 0);
 }
 
-static vm_fault_t tdev_fault(struct vm_fault *vmf)
+static vm_fault_t testdev_fault(struct vm_fault *vmf)
 {
-	struct tdev_exporter *exporter = vmf->vma->vm_private_data;
+	struct testdev_exporter *exporter = vmf->vma->vm_private_data;
 	void *memory;
 
 	if (vmf->pgoff >= exporter->size >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
-	if (tdev_memory_alloc(exporter))
+	if (testdev_memory_alloc(exporter))
 		return VM_FAULT_OOM;
 
 	/* Not between a move and its taking the pages away. */
 	guard(mutex)(&exporter->memory_lock);
-	memory = tdev_cpu_memory(exporter) + (vmf->pgoff << PAGE_SHIFT);
+	memory = testdev_cpu_memory(exporter) + (vmf->pgoff << PAGE_SHIFT);
 	return vmf_insert_page(vmf->vma, vmf->address, vmalloc_to_page(memory));
 }
 
-static const struct vm_operations_struct tdev_vm_ops = {
-	.fault = tdev_fault,
+static const struct vm_operations_struct testdev_vm_ops = {
+	.fault = testdev_fault,
 };
 
-static int tdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+static int testdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 	int ret;
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_MMAP, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_MMAP, false, &rule);
 	/* VM_SHARED is taken away from maps of read-only descriptors. */
 	if (!ret && !(vma->vm_flags & VM_MAYSHARE))
 		ret = -EINVAL;
@@ -636,70 +636,70 @@ static int tdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		 * and what some exporters forget.
 		 */
 		vm_flags_set(vma, VM_MIXEDMAP);
-		vma->vm_ops = &tdev_vm_ops;
+		vma->vm_ops = &testdev_vm_ops;
 		vma->vm_private_data = exporter;
 	}
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_MMAP, NULL, DMA_NONE, ret,
-			     NULL, 0);
+	return testdev_hook_end(exporter, HOOK_MMAP, NULL, DMA_NONE, ret,
+				NULL, 0);
 }
 
-static int tdev_hook_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+static int testdev_hook_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 	int ret;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	ret = tdev_rule_apply(exporter, DMA_BUF_TEST_OP_VMAP, false, &rule);
+	ret = testdev_rule_apply(exporter, HOOK_VMAP, false, &rule);
 	if (!ret)
-		ret = tdev_memory_alloc(exporter);
+		ret = testdev_memory_alloc(exporter);
 	if (!ret)
-		iosys_map_set_vaddr(map, tdev_cpu_memory(exporter));
-	return tdev_hook_end(exporter, DMA_BUF_TEST_OP_VMAP, NULL, DMA_NONE, ret,
-			     &exporter->vmapped, 1);
+		iosys_map_set_vaddr(map, testdev_cpu_memory(exporter));
+	return testdev_hook_end(exporter, HOOK_VMAP, NULL, DMA_NONE, ret,
+				&exporter->vmapped, 1);
 }
 
-static void tdev_hook_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+static void testdev_hook_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
-	struct tdev_rule rule;
+	struct testdev_exporter *exporter = dmabuf->priv;
+	struct testdev_rule rule;
 
 	dma_resv_assert_held(dmabuf->resv);
-	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_VUNMAP, false, &rule);
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_VUNMAP, NULL, DMA_NONE, 0,
-		      &exporter->vmapped, -1);
+	testdev_rule_apply(exporter, HOOK_VUNMAP, false, &rule);
+	testdev_hook_end(exporter, HOOK_VUNMAP, NULL, DMA_NONE, 0,
+			 &exporter->vmapped, -1);
 }
 
-static void tdev_hook_release(struct dma_buf *dmabuf)
+static void testdev_hook_release(struct dma_buf *dmabuf)
 {
-	struct tdev_exporter *exporter = dmabuf->priv;
+	struct testdev_exporter *exporter = dmabuf->priv;
 	struct file *file = dmabuf->file;
-	struct tdev_rule rule;
+	struct testdev_rule rule;
 	bool ok;
 
 	/* A core that is late with this call shows it a file that is gone. */
 	ok = file->private_data == dmabuf && !file_count(file);
-	tdev_rule_apply(exporter, DMA_BUF_TEST_OP_RELEASE, false, &rule);
+	testdev_rule_apply(exporter, HOOK_RELEASE, false, &rule);
 
 	scoped_guard(spinlock, &exporter->lock) {
 		exporter->dmabuf = NULL;
 		exporter->file_ok = ok;
 	}
-	tdev_hook_end(exporter, DMA_BUF_TEST_OP_RELEASE, NULL, DMA_NONE, 0,
-		      &exporter->released, 1);
-	tdev_shared_resv_put(exporter->resv);
+	testdev_hook_end(exporter, HOOK_RELEASE, NULL, DMA_NONE, 0,
+			 &exporter->released, 1);
+	testdev_shared_resv_put(exporter->resv);
 	exporter->resv = NULL;
-	tdev_object_put(&exporter->object);
+	testdev_object_put(&exporter->object);
 }
 
 /* Life */
 
-static void tdev_exporter_free(struct tdev_object *object)
+static void testdev_exporter_free(struct testdev_object *object)
 {
-	struct tdev_exporter *exporter = to_exporter(object);
+	struct testdev_exporter *exporter = to_exporter(object);
 
-	tdev_shared_resv_put(exporter->resv);
+	testdev_shared_resv_put(exporter->resv);
 	if (exporter->table) {
 		sg_free_table(exporter->table);
 		kfree(exporter->table);
@@ -710,35 +710,35 @@ static void tdev_exporter_free(struct tdev_object *object)
 	kfree(exporter);
 }
 
-const struct tdev_type tdev_exporter_type = { .free = tdev_exporter_free };
+const struct testdev_type testdev_exporter_type = { .free = testdev_exporter_free };
 
-static void tdev_exporter_set_hooks(struct tdev_exporter *exporter)
+static void testdev_exporter_set_hooks(struct testdev_exporter *exporter)
 {
 	struct dma_buf_ops *ops = &exporter->ops;
 
-	ops->map_dma_buf = tdev_hook_map;
-	ops->unmap_dma_buf = tdev_hook_unmap;
-	ops->release = tdev_hook_release;
+	ops->map_dma_buf = testdev_hook_map;
+	ops->unmap_dma_buf = testdev_hook_unmap;
+	ops->release = testdev_hook_release;
 	ops->cache_sgt_mapping = exporter->kind & DMA_BUF_TEST_CACHED;
 	if (exporter->kind & DMA_BUF_TEST_BARE)
 		return;
 
-	ops->attach = tdev_hook_attach;
-	ops->detach = tdev_hook_detach;
-	ops->begin_cpu_access = tdev_hook_begin;
-	ops->end_cpu_access = tdev_hook_end_access;
-	ops->mmap = tdev_hook_mmap;
-	ops->vmap = tdev_hook_vmap;
-	ops->vunmap = tdev_hook_vunmap;
+	ops->attach = testdev_hook_attach;
+	ops->detach = testdev_hook_detach;
+	ops->begin_cpu_access = testdev_hook_begin;
+	ops->end_cpu_access = testdev_hook_end_access;
+	ops->mmap = testdev_hook_mmap;
+	ops->vmap = testdev_hook_vmap;
+	ops->vunmap = testdev_hook_vunmap;
 	if (exporter->kind & DMA_BUF_TEST_DYNAMIC) {
-		ops->pin = tdev_hook_pin;
-		ops->unpin = tdev_hook_unpin;
+		ops->pin = testdev_hook_pin;
+		ops->unpin = testdev_hook_unpin;
 	}
 }
 
 /* On success the buffer has the caller's reference to the exporter's object. */
-static struct dma_buf *tdev_exporter_export(struct tdev_exporter *exporter,
-					    size_t length, int flags)
+static struct dma_buf *testdev_exporter_export(struct testdev_exporter *exporter,
+					       size_t length, int flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct dma_buf *dmabuf;
@@ -762,32 +762,32 @@ static struct dma_buf *tdev_exporter_export(struct tdev_exporter *exporter,
 /* Faults */
 
 /**
- * struct tdev_leak - a buffer that a fault of its exporter keeps
+ * struct testdev_leak - a buffer that a fault of its exporter keeps
  * @object: base; the session's only reference to it is dropped at its end
  * @dmabuf: the buffer, with a reference
  */
-struct tdev_leak {
-	struct tdev_object object;
+struct testdev_leak {
+	struct testdev_object object;
 	struct dma_buf *dmabuf;
 };
 
-static void tdev_leak_free(struct tdev_object *object)
+static void testdev_leak_free(struct testdev_object *object)
 {
-	struct tdev_leak *leak = container_of(object, struct tdev_leak, object);
+	struct testdev_leak *leak = container_of(object, struct testdev_leak, object);
 
 	dma_buf_put(leak->dmabuf);
 	kfree(leak);
 }
 
-const struct tdev_type tdev_leak_type = { .free = tdev_leak_free };
+const struct testdev_type testdev_leak_type = { .free = testdev_leak_free };
 
 /*
  * Have the session keep a buffer for as long as it lasts, whatever becomes of the
  * ioctl. The caller's reference is the session's from now on, or dropped on failure.
  */
-static int tdev_leak(struct tdev_session *session, struct dma_buf *dmabuf)
+static int testdev_leak(struct testdev_session *session, struct dma_buf *dmabuf)
 {
-	struct tdev_leak *leak;
+	struct testdev_leak *leak;
 	int ret;
 
 	leak = kzalloc(sizeof(*leak), GFP_KERNEL);
@@ -795,7 +795,7 @@ static int tdev_leak(struct tdev_session *session, struct dma_buf *dmabuf)
 		dma_buf_put(dmabuf);
 		return -ENOMEM;
 	}
-	leak->object.type = &tdev_leak_type;
+	leak->object.type = &testdev_leak_type;
 	leak->object.session = session;
 	refcount_set(&leak->object.refs, 1);
 	leak->dmabuf = dmabuf;
@@ -803,11 +803,11 @@ static int tdev_leak(struct tdev_session *session, struct dma_buf *dmabuf)
 	ret = xa_alloc(&session->objects, &leak->object.id, &leak->object,
 		       xa_limit_31b, GFP_KERNEL);
 	if (ret)
-		tdev_leak_free(&leak->object);
+		testdev_leak_free(&leak->object);
 	return ret;
 }
 
-static bool tdev_kind_valid(u32 kind)
+static bool testdev_kind_valid(u32 kind)
 {
 	/* What a core would warn about, and what needs hooks that are not there */
 	const u32 mixes[] = {
@@ -823,7 +823,7 @@ static bool tdev_kind_valid(u32 kind)
 	return !(kind & ~DMA_BUF_TEST_KINDS);
 }
 
-static bool tdev_faults_valid(u32 faults, u32 kind)
+static bool testdev_faults_valid(u32 faults, u32 kind)
 {
 	if (faults & DMA_BUF_TEST_LEAKS_TABLES && kind & DMA_BUF_TEST_BARE)
 		return false;
@@ -831,20 +831,20 @@ static bool tdev_faults_valid(u32 faults, u32 kind)
 }
 
 /**
- * tdev_create - DMA_BUF_TEST_CREATE
+ * testdev_create - DMA_BUF_TEST_CREATE
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_create(struct tdev_call *call)
+int testdev_create(struct testdev_call *call)
 {
 	struct dma_buf_test_create *arg = &call->arg.create;
-	struct tdev_exporter *exporter;
+	struct testdev_exporter *exporter;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (!tdev_kind_valid(arg->kind) ||
-	    !tdev_faults_valid(arg->faults, arg->kind) ||
+	if (!testdev_kind_valid(arg->kind) ||
+	    !testdev_faults_valid(arg->faults, arg->kind) ||
 	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE))
 		return -EINVAL;
 	if (arg->length > SIZE_MAX ||
@@ -857,27 +857,27 @@ int tdev_create(struct tdev_call *call)
 		return -ENOMEM;
 	mutex_init(&exporter->memory_lock);
 	spin_lock_init(&exporter->lock);
-	INIT_DELAYED_WORK(&exporter->work, tdev_move_work);
+	INIT_DELAYED_WORK(&exporter->work, testdev_move_work);
 	exporter->kind = arg->kind;
 	exporter->faults = arg->faults;
 	/* 0 for what wraps around, which gets no memory either. */
 	exporter->size = PAGE_ALIGN(arg->length);
-	tdev_exporter_set_hooks(exporter);
+	testdev_exporter_set_hooks(exporter);
 
-	ret = tdev_object_make(call, &exporter->object, &tdev_exporter_type);
+	ret = testdev_object_make(call, &exporter->object, &testdev_exporter_type);
 	if (ret) {
-		tdev_exporter_free(&exporter->object);
+		testdev_exporter_free(&exporter->object);
 		return ret;
 	}
 
 	/* From here on dispatch frees the exporter when something fails. */
 	if (!(arg->kind & DMA_BUF_TEST_LAZY) && arg->length) {
-		ret = tdev_memory_alloc(exporter);
+		ret = testdev_memory_alloc(exporter);
 		if (ret)
 			return ret;
 	}
 	if (arg->kind & DMA_BUF_TEST_SHARED_RESV) {
-		exporter->resv = tdev_session_resv(call->session);
+		exporter->resv = testdev_session_resv(call->session);
 		if (!exporter->resv)
 			return -ENOMEM;
 	}
@@ -887,19 +887,19 @@ int tdev_create(struct tdev_call *call)
 		return call->fd;
 
 	refcount_inc(&exporter->object.refs);
-	dmabuf = tdev_exporter_export(exporter, arg->length,
-				      arg->fd_flags & O_ACCMODE);
+	dmabuf = testdev_exporter_export(exporter, arg->length,
+					 arg->fd_flags & O_ACCMODE);
 	if (IS_ERR(dmabuf)) {
-		tdev_object_put(&exporter->object);
+		testdev_object_put(&exporter->object);
 		ret = PTR_ERR(dmabuf);
 		goto put_fd;
 	}
 
 	if (call->fd < 0)
-		return tdev_leak(call->session, dmabuf) ?: call->fd;
+		return testdev_leak(call->session, dmabuf) ?: call->fd;
 	if (arg->faults & DMA_BUF_TEST_LEAKS_BUFFERS) {
 		get_dma_buf(dmabuf);
-		ret = tdev_leak(call->session, dmabuf);
+		ret = testdev_leak(call->session, dmabuf);
 		if (ret)
 			goto put_buffer;
 	}
@@ -921,38 +921,38 @@ put_fd:
 /* Other ioctls */
 
 /**
- * tdev_set_op - DMA_BUF_TEST_SET_OP
+ * testdev_set_op - DMA_BUF_TEST_SET_OP
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_set_op(struct tdev_call *call)
+int testdev_set_op(struct testdev_call *call)
 {
-	const u32 can_fail = BIT(DMA_BUF_TEST_OP_ATTACH) |
-			     BIT(DMA_BUF_TEST_OP_PIN) |
-			     BIT(DMA_BUF_TEST_OP_MAP) |
-			     BIT(DMA_BUF_TEST_OP_BEGIN) |
-			     BIT(DMA_BUF_TEST_OP_END) |
-			     BIT(DMA_BUF_TEST_OP_MMAP) |
-			     BIT(DMA_BUF_TEST_OP_VMAP);
-	const u32 can_async = BIT(DMA_BUF_TEST_OP_MAP) |
-			      BIT(DMA_BUF_TEST_OP_BEGIN);
+	const u32 can_fail = BIT(HOOK_ATTACH) |
+			     BIT(HOOK_PIN) |
+			     BIT(HOOK_MAP) |
+			     BIT(HOOK_BEGIN) |
+			     BIT(HOOK_END) |
+			     BIT(HOOK_MMAP) |
+			     BIT(HOOK_VMAP);
+	const u32 can_async = BIT(HOOK_MAP) |
+			      BIT(HOOK_BEGIN);
 	struct dma_buf_test_set_op *arg = &call->arg.set_op;
-	struct tdev_exporter *exporter;
-	struct tdev_object *object;
-	struct tdev_rule *rule;
+	struct testdev_exporter *exporter;
+	struct testdev_object *object;
+	struct testdev_rule *rule;
 	u32 op = arg->op;
 
-	if (!op || op >= DMA_BUF_TEST_OPS || arg->delay_ms > TDEV_DELAY_MAX_MS ||
+	if (!op || op >= HOOKS || arg->delay_ms > TESTDEV_DELAY_MAX_MS ||
 	    arg->error > 0 || arg->error < -MAX_ERRNO ||
 	    arg->flags & ~(DMA_BUF_TEST_NULL | DMA_BUF_TEST_ASYNC))
 		return -EINVAL;
 	if ((arg->error && !(can_fail & BIT(op))) ||
-	    (arg->flags & DMA_BUF_TEST_NULL && op != DMA_BUF_TEST_OP_MAP) ||
+	    (arg->flags & DMA_BUF_TEST_NULL && op != HOOK_MAP) ||
 	    (arg->flags & DMA_BUF_TEST_ASYNC && !(can_async & BIT(op))))
 		return -EINVAL;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_exporter_type);
 	if (!object)
 		return -ENOENT;
 	exporter = to_exporter(object);
@@ -966,22 +966,22 @@ int tdev_set_op(struct tdev_call *call)
 		rule->flags = arg->flags;
 		rule->seen = 0;
 	}
-	tdev_object_put(object);
+	testdev_object_put(object);
 	return 0;
 }
 
 /**
- * tdev_log - DMA_BUF_TEST_LOG
+ * testdev_log - DMA_BUF_TEST_LOG
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_log(struct tdev_call *call)
+int testdev_log(struct testdev_call *call)
 {
 	struct dma_buf_test_call *calls __free(kfree) = NULL;
 	struct dma_buf_test_log *arg = &call->arg.log;
-	struct tdev_exporter *exporter;
-	struct tdev_object *object;
+	struct testdev_exporter *exporter;
+	struct testdev_object *object;
 	u32 count, lost;
 	int ret = 0;
 
@@ -992,7 +992,7 @@ int tdev_log(struct tdev_call *call)
 	if (!calls)
 		return -ENOMEM;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_exporter_type);
 	if (!object)
 		return -ENOENT;
 	exporter = to_exporter(object);
@@ -1023,29 +1023,29 @@ int tdev_log(struct tdev_call *call)
 	}
 	arg->count = count;
 	arg->lost = lost;
-	tdev_object_put(object);
+	testdev_object_put(object);
 	return ret;
 }
 
 /**
- * tdev_exporter_info - DMA_BUF_TEST_EXPORTER_INFO
+ * testdev_exporter_info - DMA_BUF_TEST_EXPORTER_INFO
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_exporter_info(struct tdev_call *call)
+int testdev_exporter_info(struct testdev_call *call)
 {
 	struct dma_buf_test_exporter_info *arg = &call->arg.exporter_info;
-	struct tdev_exporter *exporter;
-	struct tdev_object *object;
+	struct testdev_exporter *exporter;
+	struct testdev_object *object;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_exporter_type);
 	if (!object)
 		return -ENOENT;
 	exporter = to_exporter(object);
 
 	scoped_guard(mutex, &exporter->memory_lock) {
-		arg->has_memory = tdev_has_memory(exporter);
+		arg->has_memory = testdev_has_memory(exporter);
 		arg->store = exporter->store;
 	}
 	scoped_guard(spinlock, &exporter->lock) {
@@ -1056,12 +1056,12 @@ int tdev_exporter_info(struct tdev_call *call)
 		arg->released = exporter->released;
 		arg->file_ok = exporter->file_ok;
 	}
-	tdev_object_put(object);
+	testdev_object_put(object);
 	return 0;
 }
 
 /* The buffer with a reference, or NULL if it is gone or going. */
-static struct dma_buf *tdev_exporter_buffer(struct tdev_exporter *exporter)
+static struct dma_buf *testdev_exporter_buffer(struct testdev_exporter *exporter)
 {
 	struct dma_buf *dmabuf;
 
@@ -1074,8 +1074,8 @@ static struct dma_buf *tdev_exporter_buffer(struct tdev_exporter *exporter)
 	return dmabuf;
 }
 
-static int tdev_exporter_move(struct tdev_exporter *exporter,
-			      struct dma_buf *dmabuf, u32 delay_ms)
+static int testdev_exporter_move(struct testdev_exporter *exporter,
+				 struct dma_buf *dmabuf, u32 delay_ms)
 {
 	unsigned int store;
 	bool busy;
@@ -1083,7 +1083,7 @@ static int tdev_exporter_move(struct tdev_exporter *exporter,
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	if (!tdev_has_memory(exporter))
+	if (!testdev_has_memory(exporter))
 		return -ENODEV;
 	scoped_guard(spinlock, &exporter->lock)
 		busy = exporter->pinned || exporter->vmapped || exporter->moving;
@@ -1099,33 +1099,33 @@ static int tdev_exporter_move(struct tdev_exporter *exporter,
 		return ret;
 
 	if (delay_ms)
-		return tdev_move_begin(exporter, dmabuf, delay_ms, true, false);
+		return testdev_move_begin(exporter, dmabuf, delay_ms, true, false);
 
 	guard(mutex)(&exporter->memory_lock);
 	store = exporter->store;
-	tdev_store_switch(exporter, dmabuf);
+	testdev_store_switch(exporter, dmabuf);
 	memcpy(exporter->stores[!store], exporter->stores[store], exporter->size);
 	return 0;
 }
 
 /**
- * tdev_migrate - DMA_BUF_TEST_MIGRATE
+ * testdev_migrate - DMA_BUF_TEST_MIGRATE
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_migrate(struct tdev_call *call)
+int testdev_migrate(struct testdev_call *call)
 {
 	struct dma_buf_test_migrate *arg = &call->arg.migrate;
-	struct tdev_exporter *exporter;
-	struct tdev_object *object;
+	struct testdev_exporter *exporter;
+	struct testdev_object *object;
 	struct dma_buf *dmabuf;
 	int ret = -EINVAL;
 
-	if (arg->delay_ms > TDEV_DELAY_MAX_MS)
+	if (arg->delay_ms > TESTDEV_DELAY_MAX_MS)
 		return -EINVAL;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_exporter_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_exporter_type);
 	if (!object)
 		return -ENOENT;
 	exporter = to_exporter(object);
@@ -1133,19 +1133,19 @@ int tdev_migrate(struct tdev_call *call)
 		goto put_object;
 
 	ret = -ENODEV;
-	dmabuf = tdev_exporter_buffer(exporter);
+	dmabuf = testdev_exporter_buffer(exporter);
 	if (!dmabuf)
 		goto put_object;
 
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (ret)
 		goto put_buffer;
-	ret = tdev_exporter_move(exporter, dmabuf, arg->delay_ms);
+	ret = testdev_exporter_move(exporter, dmabuf, arg->delay_ms);
 	dma_resv_unlock(dmabuf->resv);
 
 put_buffer:
 	dma_buf_put(dmabuf);
 put_object:
-	tdev_object_put(object);
+	testdev_object_put(object);
 	return ret;
 }

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* What the kernel log is to hold */
 

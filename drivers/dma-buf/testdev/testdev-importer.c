@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: importer of the mock device.
+ * dma-buf: importer of the test device.
  *
  * What an importer has is guarded by the reservation of the buffer, as in a driver
  * that can be told of a move at any time. No device does DMA: RW goes to the
@@ -15,24 +15,24 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
-#define TDEV_RW_MAX	0x100000
+#define TESTDEV_RW_MAX	0x100000
 
 /**
- * struct tdev_mapping - one mapping
+ * struct testdev_mapping - one mapping
  * @sgt: the table
  * @dir: its direction
  * @stale: the buffer has moved since
  */
-struct tdev_mapping {
+struct testdev_mapping {
 	struct sg_table *sgt;
 	enum dma_data_direction dir;
 	bool stale;
 };
 
 /**
- * struct tdev_importer - one attachment
+ * struct testdev_importer - one attachment
  * @object: base
  * @flags: DMA_BUF_TEST_IMPORTER_DYNAMIC and so on
  * @dmabuf: buffer, with a reference
@@ -43,63 +43,63 @@ struct tdev_mapping {
  * @pinned: pins that the core granted
  * @notified: calls of the callback
  */
-struct tdev_importer {
-	struct tdev_object object;
+struct testdev_importer {
+	struct testdev_object object;
 	u32 flags;
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
-	struct tdev_mapping mappings[DMA_BUF_TEST_MAPPINGS];
+	struct testdev_mapping mappings[DMA_BUF_TEST_MAPPINGS];
 	u32 mapped;
 	u32 pinned;
 	u32 notified;
 };
 
-static struct tdev_importer *to_importer(struct tdev_object *object)
+static struct testdev_importer *to_importer(struct testdev_object *object)
 {
-	return container_of(object, struct tdev_importer, object);
+	return container_of(object, struct testdev_importer, object);
 }
 
 /**
- * tdev_importer_id - which importer of a session is it?
+ * testdev_importer_id - which importer of a session is it?
  * @attach: an attachment
  * @session: the session
  *
  * Return: its number, or 0 if it is somebody else's.
  */
-u32 tdev_importer_id(struct dma_buf_attachment *attach,
-		     const struct tdev_session *session)
+u32 testdev_importer_id(struct dma_buf_attachment *attach,
+			const struct testdev_session *session)
 {
-	struct tdev_importer *importer = attach->importer_priv;
+	struct testdev_importer *importer = attach->importer_priv;
 
 	/* It has gone with one that was detached while mapped. */
-	if (attach->dev != tdev_device() || !importer ||
+	if (attach->dev != testdev_device() || !importer ||
 	    importer->object.session != session)
 		return 0;
 	return importer->object.id;
 }
 
-static void tdev_unmap_newest(struct tdev_importer *importer)
+static void testdev_unmap_newest(struct testdev_importer *importer)
 {
-	struct tdev_mapping *mapping = &importer->mappings[--importer->mapped];
+	struct testdev_mapping *mapping = &importer->mappings[--importer->mapped];
 
 	dma_buf_unmap_attachment(importer->attach, mapping->sgt, mapping->dir);
 }
 
-static void tdev_let_go(struct tdev_importer *importer)
+static void testdev_let_go(struct testdev_importer *importer)
 {
 	dma_resv_assert_held(importer->dmabuf->resv);
 
 	while (importer->mapped)
-		tdev_unmap_newest(importer);
+		testdev_unmap_newest(importer);
 	for (; importer->pinned; importer->pinned--)
 		dma_buf_unpin(importer->attach);
 }
 
 /* Callback */
 
-static void tdev_move_notify(struct dma_buf_attachment *attach)
+static void testdev_move_notify(struct dma_buf_attachment *attach)
 {
-	struct tdev_importer *importer = attach->importer_priv;
+	struct testdev_importer *importer = attach->importer_priv;
 	unsigned int i;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -108,44 +108,44 @@ static void tdev_move_notify(struct dma_buf_attachment *attach)
 	for (i = 0; i < importer->mapped; i++)
 		importer->mappings[i].stale = true;
 	if (importer->flags & DMA_BUF_TEST_IMPORTER_LETS_GO)
-		tdev_let_go(importer);
+		testdev_let_go(importer);
 }
 
-static const struct dma_buf_attach_ops tdev_ops = {
-	.move_notify = tdev_move_notify,
+static const struct dma_buf_attach_ops testdev_ops = {
+	.move_notify = testdev_move_notify,
 };
 
-static const struct dma_buf_attach_ops tdev_ops_peer2peer = {
+static const struct dma_buf_attach_ops testdev_ops_peer2peer = {
 	.allow_peer2peer = true,
-	.move_notify = tdev_move_notify,
+	.move_notify = testdev_move_notify,
 };
 
-static const struct dma_buf_attach_ops tdev_ops_deaf = {};
+static const struct dma_buf_attach_ops testdev_ops_deaf = {};
 
-static const struct dma_buf_attach_ops tdev_ops_deaf_peer2peer = {
+static const struct dma_buf_attach_ops testdev_ops_deaf_peer2peer = {
 	.allow_peer2peer = true,
 };
 
-static const struct dma_buf_attach_ops *tdev_importer_ops(u32 flags)
+static const struct dma_buf_attach_ops *testdev_importer_ops(u32 flags)
 {
 	bool peer2peer = flags & DMA_BUF_TEST_IMPORTER_PEER2PEER;
 
 	if (!(flags & DMA_BUF_TEST_IMPORTER_DYNAMIC))
 		return NULL;
 	if (flags & DMA_BUF_TEST_IMPORTER_DEAF)
-		return peer2peer ? &tdev_ops_deaf_peer2peer : &tdev_ops_deaf;
-	return peer2peer ? &tdev_ops_peer2peer : &tdev_ops;
+		return peer2peer ? &testdev_ops_deaf_peer2peer : &testdev_ops_deaf;
+	return peer2peer ? &testdev_ops_peer2peer : &testdev_ops;
 }
 
 /* Life */
 
-static void tdev_importer_free(struct tdev_object *object)
+static void testdev_importer_free(struct testdev_object *object)
 {
-	struct tdev_importer *importer = to_importer(object);
+	struct testdev_importer *importer = to_importer(object);
 
 	if (importer->attach) {
 		dma_resv_lock(importer->dmabuf->resv, NULL);
-		tdev_let_go(importer);
+		testdev_let_go(importer);
 		dma_resv_unlock(importer->dmabuf->resv);
 		dma_buf_detach(importer->dmabuf, importer->attach);
 	}
@@ -153,19 +153,19 @@ static void tdev_importer_free(struct tdev_object *object)
 	kfree(importer);
 }
 
-const struct tdev_type tdev_importer_type = { .free = tdev_importer_free };
+const struct testdev_type testdev_importer_type = { .free = testdev_importer_free };
 
 /**
- * tdev_attach - DMA_BUF_TEST_ATTACH
+ * testdev_attach - DMA_BUF_TEST_ATTACH
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_attach(struct tdev_call *call)
+int testdev_attach(struct testdev_call *call)
 {
 	struct dma_buf_test_attach *arg = &call->arg.attach;
 	struct dma_buf_attachment *attach;
-	struct tdev_importer *importer;
+	struct testdev_importer *importer;
 	int ret;
 
 	if (arg->flags & ~DMA_BUF_TEST_IMPORTER_FLAGS ||
@@ -185,9 +185,9 @@ int tdev_attach(struct tdev_call *call)
 	}
 
 	/* The exporter's attach hook wants to know the number. */
-	ret = tdev_object_make(call, &importer->object, &tdev_importer_type);
+	ret = testdev_object_make(call, &importer->object, &testdev_importer_type);
 	if (ret) {
-		tdev_importer_free(&importer->object);
+		testdev_importer_free(&importer->object);
 		return ret;
 	}
 
@@ -195,8 +195,8 @@ int tdev_attach(struct tdev_call *call)
 	 * From here on dispatch frees it when something fails. A move that comes
 	 * before @attach is set finds nothing mapped and nothing pinned.
 	 */
-	attach = dma_buf_dynamic_attach(importer->dmabuf, tdev_device(),
-					tdev_importer_ops(arg->flags), importer);
+	attach = dma_buf_dynamic_attach(importer->dmabuf, testdev_device(),
+					testdev_importer_ops(arg->flags), importer);
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
 	importer->attach = attach;
@@ -207,30 +207,30 @@ int tdev_attach(struct tdev_call *call)
 /* Ioctls of an importer */
 
 /* On success its reservation is held, and there is a reference. */
-static int tdev_importer_get(struct tdev_call *call, u32 id,
-			     struct tdev_importer **importer)
+static int testdev_importer_get(struct testdev_call *call, u32 id,
+				struct testdev_importer **importer)
 {
-	struct tdev_object *object;
+	struct testdev_object *object;
 	int ret;
 
-	object = tdev_object_get(call->session, id, &tdev_importer_type);
+	object = testdev_object_get(call->session, id, &testdev_importer_type);
 	if (!object)
 		return -ENOENT;
 
 	*importer = to_importer(object);
 	ret = dma_resv_lock_interruptible((*importer)->dmabuf->resv, NULL);
 	if (ret)
-		tdev_object_put(object);
+		testdev_object_put(object);
 	return ret;
 }
 
-static void tdev_importer_put(struct tdev_importer *importer)
+static void testdev_importer_put(struct testdev_importer *importer)
 {
 	dma_resv_unlock(importer->dmabuf->resv);
-	tdev_object_put(&importer->object);
+	testdev_object_put(&importer->object);
 }
 
-static u64 tdev_sgt_length(struct sg_table *sgt)
+static u64 testdev_sgt_length(struct sg_table *sgt)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -242,20 +242,20 @@ static u64 tdev_sgt_length(struct sg_table *sgt)
 }
 
 /**
- * tdev_map - DMA_BUF_TEST_MAP
+ * testdev_map - DMA_BUF_TEST_MAP
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_map(struct tdev_call *call)
+int testdev_map(struct testdev_call *call)
 {
 	struct dma_buf_test_map *arg = &call->arg.map;
-	struct tdev_importer *importer;
-	struct tdev_mapping *mapping;
+	struct testdev_importer *importer;
+	struct testdev_mapping *mapping;
 	struct sg_table *sgt;
 	int ret;
 
-	ret = tdev_importer_get(call, arg->id, &importer);
+	ret = testdev_importer_get(call, arg->id, &importer);
 	if (ret)
 		return ret;
 
@@ -273,47 +273,47 @@ int tdev_map(struct tdev_call *call)
 	mapping->dir = arg->dir;
 	mapping->stale = false;
 	arg->nents = sgt->nents;
-	arg->length = tdev_sgt_length(sgt);
+	arg->length = testdev_sgt_length(sgt);
 out:
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return ret;
 }
 
 /**
- * tdev_unmap - DMA_BUF_TEST_UNMAP
+ * testdev_unmap - DMA_BUF_TEST_UNMAP
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_unmap(struct tdev_call *call)
+int testdev_unmap(struct testdev_call *call)
 {
-	struct tdev_importer *importer;
+	struct testdev_importer *importer;
 	int ret;
 
-	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	ret = testdev_importer_get(call, call->arg.id.id, &importer);
 	if (ret)
 		return ret;
 
 	if (importer->mapped)
-		tdev_unmap_newest(importer);
+		testdev_unmap_newest(importer);
 	else
 		ret = -ENOENT;
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return ret;
 }
 
 /**
- * tdev_pin - DMA_BUF_TEST_PIN
+ * testdev_pin - DMA_BUF_TEST_PIN
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_pin(struct tdev_call *call)
+int testdev_pin(struct testdev_call *call)
 {
-	struct tdev_importer *importer;
+	struct testdev_importer *importer;
 	int ret;
 
-	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	ret = testdev_importer_get(call, call->arg.id.id, &importer);
 	if (ret)
 		return ret;
 
@@ -322,22 +322,22 @@ int tdev_pin(struct tdev_call *call)
 		ret = dma_buf_pin(importer->attach);
 	if (!ret)
 		importer->pinned++;
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return ret;
 }
 
 /**
- * tdev_unpin - DMA_BUF_TEST_UNPIN
+ * testdev_unpin - DMA_BUF_TEST_UNPIN
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_unpin(struct tdev_call *call)
+int testdev_unpin(struct testdev_call *call)
 {
-	struct tdev_importer *importer;
+	struct testdev_importer *importer;
 	int ret;
 
-	ret = tdev_importer_get(call, call->arg.id.id, &importer);
+	ret = testdev_importer_get(call, call->arg.id.id, &importer);
 	if (ret)
 		return ret;
 
@@ -348,23 +348,23 @@ int tdev_unpin(struct tdev_call *call)
 	} else {
 		ret = -EINVAL;
 	}
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return ret;
 }
 
 /**
- * tdev_importer_info - DMA_BUF_TEST_IMPORTER_INFO
+ * testdev_importer_info - DMA_BUF_TEST_IMPORTER_INFO
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_importer_info(struct tdev_call *call)
+int testdev_importer_info(struct testdev_call *call)
 {
 	struct dma_buf_test_importer_info *arg = &call->arg.importer_info;
-	struct tdev_importer *importer;
+	struct testdev_importer *importer;
 	int ret;
 
-	ret = tdev_importer_get(call, arg->id, &importer);
+	ret = testdev_importer_get(call, arg->id, &importer);
 	if (ret)
 		return ret;
 
@@ -372,27 +372,27 @@ int tdev_importer_info(struct tdev_call *call)
 	arg->mapped = importer->mapped;
 	arg->pinned = importer->pinned;
 	arg->peer2peer = importer->attach->peer2peer;
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return 0;
 }
 
 /* Kernel maps */
 
 /**
- * struct tdev_vmap - one vmap
+ * struct testdev_vmap - one vmap
  * @object: base
  * @dmabuf: buffer, with a reference
  * @map: where it is
  */
-struct tdev_vmap {
-	struct tdev_object object;
+struct testdev_vmap {
+	struct testdev_object object;
 	struct dma_buf *dmabuf;
 	struct iosys_map map;
 };
 
-static void tdev_vmap_free(struct tdev_object *object)
+static void testdev_vmap_free(struct testdev_object *object)
 {
-	struct tdev_vmap *vmap = container_of(object, struct tdev_vmap, object);
+	struct testdev_vmap *vmap = container_of(object, struct testdev_vmap, object);
 
 	if (!iosys_map_is_null(&vmap->map))
 		dma_buf_vunmap_unlocked(vmap->dmabuf, &vmap->map);
@@ -400,18 +400,18 @@ static void tdev_vmap_free(struct tdev_object *object)
 	kfree(vmap);
 }
 
-const struct tdev_type tdev_vmap_type = { .free = tdev_vmap_free };
+const struct testdev_type testdev_vmap_type = { .free = testdev_vmap_free };
 
 /**
- * tdev_vmap - DMA_BUF_TEST_VMAP
+ * testdev_vmap - DMA_BUF_TEST_VMAP
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_vmap(struct tdev_call *call)
+int testdev_vmap(struct testdev_call *call)
 {
 	struct dma_buf_test_vmap *arg = &call->arg.vmap;
-	struct tdev_vmap *vmap;
+	struct testdev_vmap *vmap;
 	int ret;
 
 	vmap = kzalloc(sizeof(*vmap), GFP_KERNEL);
@@ -425,9 +425,9 @@ int tdev_vmap(struct tdev_call *call)
 		return ret;
 	}
 
-	ret = tdev_object_make(call, &vmap->object, &tdev_vmap_type);
+	ret = testdev_object_make(call, &vmap->object, &testdev_vmap_type);
 	if (ret) {
-		tdev_vmap_free(&vmap->object);
+		testdev_vmap_free(&vmap->object);
 		return ret;
 	}
 
@@ -441,7 +441,7 @@ int tdev_vmap(struct tdev_call *call)
 
 /* Access to the memory, through a bounce buffer: no user memory with locks held */
 
-static int tdev_rw_page(phys_addr_t phys, void *data, size_t length, bool write)
+static int testdev_rw_page(phys_addr_t phys, void *data, size_t length, bool write)
 {
 	unsigned long pfn = PHYS_PFN(phys);
 	void *kaddr;
@@ -458,8 +458,8 @@ static int tdev_rw_page(phys_addr_t phys, void *data, size_t length, bool write)
 	return 0;
 }
 
-static int tdev_rw_sgt(struct sg_table *sgt, u64 offset, void *data, size_t length,
-		       bool write)
+static int testdev_rw_sgt(struct sg_table *sgt, u64 offset, void *data, size_t length,
+			  bool write)
 {
 	struct scatterlist *sg;
 	phys_addr_t phys;
@@ -475,10 +475,10 @@ static int tdev_rw_sgt(struct sg_table *sgt, u64 offset, void *data, size_t leng
 
 		/* One page at a time, up to the end of this entry */
 		for (; length && offset < sg_dma_len(sg); offset += n) {
-			phys = dma_to_phys(tdev_device(), sg_dma_address(sg) + offset);
+			phys = dma_to_phys(testdev_device(), sg_dma_address(sg) + offset);
 			n = min3(length, (size_t)(sg_dma_len(sg) - offset),
 				 (size_t)(PAGE_SIZE - offset_in_page(phys)));
-			ret = tdev_rw_page(phys, data, n, write);
+			ret = testdev_rw_page(phys, data, n, write);
 			if (ret)
 				return ret;
 			data += n;
@@ -489,16 +489,16 @@ static int tdev_rw_sgt(struct sg_table *sgt, u64 offset, void *data, size_t leng
 	return 0;
 }
 
-static int tdev_rw_importer(struct tdev_call *call, void *data, bool write)
+static int testdev_rw_importer(struct testdev_call *call, void *data, bool write)
 {
 	const enum dma_data_direction dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	struct dma_buf_test_rw *arg = &call->arg.rw;
-	struct tdev_importer *importer;
-	struct tdev_mapping *mapping;
+	struct testdev_importer *importer;
+	struct testdev_mapping *mapping;
 	u64 end;
 	int ret;
 
-	ret = tdev_importer_get(call, arg->id, &importer);
+	ret = testdev_importer_get(call, arg->id, &importer);
 	if (ret)
 		return ret;
 
@@ -512,20 +512,20 @@ static int tdev_rw_importer(struct tdev_call *call, void *data, bool write)
 	else if (mapping->stale)
 		ret = -ESTALE;
 	else if (check_add_overflow(arg->offset, arg->length, &end) ||
-		 end > tdev_sgt_length(mapping->sgt))
+		 end > testdev_sgt_length(mapping->sgt))
 		ret = -ERANGE;
-	else if (iommu_get_domain_for_dev(tdev_device()))
+	else if (iommu_get_domain_for_dev(testdev_device()))
 		ret = -EOPNOTSUPP;
 	else
-		ret = tdev_rw_sgt(mapping->sgt, arg->offset, data, arg->length,
-				  write);
+		ret = testdev_rw_sgt(mapping->sgt, arg->offset, data, arg->length,
+				     write);
 out:
-	tdev_importer_put(importer);
+	testdev_importer_put(importer);
 	return ret;
 }
 
-static int tdev_rw_vmap(struct dma_buf_test_rw *arg, struct tdev_vmap *vmap,
-			void *data, bool write)
+static int testdev_rw_vmap(struct dma_buf_test_rw *arg, struct testdev_vmap *vmap,
+			   void *data, bool write)
 {
 	u64 end;
 
@@ -541,22 +541,22 @@ static int tdev_rw_vmap(struct dma_buf_test_rw *arg, struct tdev_vmap *vmap,
 }
 
 /**
- * tdev_rw - DMA_BUF_TEST_RW
+ * testdev_rw - DMA_BUF_TEST_RW
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_rw(struct tdev_call *call)
+int testdev_rw(struct testdev_call *call)
 {
 	void *data __free(kvfree) = NULL;
 	struct dma_buf_test_rw *arg = &call->arg.rw;
 	void __user *user = u64_to_user_ptr(arg->data);
-	struct tdev_object *object;
+	struct testdev_object *object;
 	bool write;
 	int ret;
 
 	if (arg->flags & ~DMA_BUF_TEST_RW_WRITE || !arg->length ||
-	    arg->length > TDEV_RW_MAX)
+	    arg->length > TESTDEV_RW_MAX)
 		return -EINVAL;
 	write = arg->flags & DMA_BUF_TEST_RW_WRITE;
 
@@ -566,13 +566,14 @@ int tdev_rw(struct tdev_call *call)
 	if (write && copy_from_user(data, user, arg->length))
 		return -EFAULT;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_vmap_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_vmap_type);
 	if (object) {
-		ret = tdev_rw_vmap(arg, container_of(object, struct tdev_vmap, object),
-				   data, write);
-		tdev_object_put(object);
+		ret = testdev_rw_vmap(arg,
+				      container_of(object, struct testdev_vmap, object),
+				      data, write);
+		testdev_object_put(object);
 	} else {
-		ret = tdev_rw_importer(call, data, write);
+		ret = testdev_rw_importer(call, data, write);
 	}
 
 	if (!ret && !write && copy_to_user(user, data, arg->length))

@@ -28,6 +28,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#include "dma-buf-hooks.h"
+
 #define DMA_BUF_TEST_DEVICE	"/dev/dma_buf_test"
 #define DMA_BUF_TEST_BASE	'T'
 
@@ -77,23 +79,6 @@
 #define DMA_BUF_TEST_LEAKS_TABLES	0x0004
 #define DMA_BUF_TEST_FAULTS		(0x0008 - 1)
 
-/* The exporter's hooks */
-enum dma_buf_test_op {
-	DMA_BUF_TEST_OP_ATTACH = 1,
-	DMA_BUF_TEST_OP_DETACH,
-	DMA_BUF_TEST_OP_PIN,
-	DMA_BUF_TEST_OP_UNPIN,
-	DMA_BUF_TEST_OP_MAP,
-	DMA_BUF_TEST_OP_UNMAP,
-	DMA_BUF_TEST_OP_BEGIN,
-	DMA_BUF_TEST_OP_END,
-	DMA_BUF_TEST_OP_MMAP,
-	DMA_BUF_TEST_OP_VMAP,
-	DMA_BUF_TEST_OP_VUNMAP,
-	DMA_BUF_TEST_OP_RELEASE,
-	DMA_BUF_TEST_OPS,
-};
-
 /**
  * struct dma_buf_test_create - make a buffer
  * @size: of this structure
@@ -125,7 +110,7 @@ struct dma_buf_test_create {
  * struct dma_buf_test_set_op - change what a hook does
  * @size: of this structure
  * @id: exporter
- * @op: hook
+ * @op: hook, enum dma_buf_hook
  * @error: negative errno to return, or 0. Hooks that return nothing take 0 only
  * @skip: calls that behave as usual first
  * @count: calls that are changed after these; 0: all
@@ -150,7 +135,7 @@ struct dma_buf_test_set_op {
 
 /**
  * struct dma_buf_test_call - one call of a hook
- * @op: hook
+ * @op: hook, enum dma_buf_hook
  * @result: that it returned
  * @dir: enum dma_data_direction, for those that have one
  * @importer: number of the importer, 0 for one that is not this session's

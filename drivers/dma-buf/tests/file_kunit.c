@@ -24,7 +24,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/dma-buf.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* No map is ever there. */
 #define TEST_BAD_ADDRESS	((void __user *)(TASK_SIZE - PAGE_SIZE))
@@ -47,22 +47,22 @@ static void test_to_user(struct kunit *test, void __user *to, const void *from,
 struct sync_param {
 	const char *name;
 	u64 flags;
-	enum mock_op op; /* 0: refused */
+	enum dma_buf_hook hook; /* 0: refused */
 	enum dma_data_direction dir;
 };
 
 static const struct sync_param sync_params[] = {
-	{ "begin, read", DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ, MOCK_BEGIN,
+	{ "begin, read", DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ, HOOK_BEGIN,
 	  DMA_FROM_DEVICE },
-	{ "begin, write", DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE, MOCK_BEGIN,
+	{ "begin, write", DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE, HOOK_BEGIN,
 	  DMA_TO_DEVICE },
-	{ "begin, both", DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW, MOCK_BEGIN,
+	{ "begin, both", DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW, HOOK_BEGIN,
 	  DMA_BIDIRECTIONAL },
-	{ "end, read", DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ, MOCK_END,
+	{ "end, read", DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ, HOOK_END,
 	  DMA_FROM_DEVICE },
-	{ "end, write", DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE, MOCK_END,
+	{ "end, write", DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE, HOOK_END,
 	  DMA_TO_DEVICE },
-	{ "end, both", DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW, MOCK_END,
+	{ "end, both", DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW, HOOK_END,
 	  DMA_BIDIRECTIONAL },
 	{ "begin, neither", DMA_BUF_SYNC_START },
 	{ "end, neither", DMA_BUF_SYNC_END },
@@ -82,7 +82,7 @@ static void test_sync(struct kunit *test)
 	void __user *uarg = test_user_memory(test, sizeof(arg));
 
 	test_to_user(test, uarg, &arg, sizeof(arg));
-	if (!param->op) {
+	if (!param->hook) {
 		KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg),
 				-EINVAL);
 		mock_expect_ops(mock);
@@ -92,15 +92,15 @@ static void test_sync(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), 0);
 	KUNIT_EXPECT_EQ(test, mock->log_len, 1U);
-	KUNIT_EXPECT_EQ(test, mock_count(mock, param->op), 1U);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, param->hook), 1U);
 	KUNIT_EXPECT_EQ(test, mock->dir, param->dir);
 
 	/* What the exporter says is what the program gets. */
-	mock->error[param->op] = -EIO;
+	mock->error[param->hook] = -EIO;
 	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), -EIO);
 	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC,
 					 TEST_BAD_ADDRESS), -EFAULT);
-	KUNIT_EXPECT_EQ(test, mock_count(mock, param->op), 2U);
+	KUNIT_EXPECT_EQ(test, mock_count(mock, param->hook), 2U);
 	mock->log_len = 0;
 	mock_put(mock, dmabuf);
 }
@@ -127,7 +127,7 @@ static void test_sync_waits(struct kunit *test)
 	test_to_user(test, uarg, &arg, sizeof(arg));
 	KUNIT_EXPECT_EQ(test, test_ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, uarg), 0);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
-	mock_expect_ops(mock, MOCK_BEGIN);
+	mock_expect_ops(mock, HOOK_BEGIN);
 	mock_put(mock, dmabuf);
 }
 
@@ -1418,7 +1418,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_file_test_suite = {
-	.name = "dma-buf-file",
+	.name = "dma_buf_file",
 	.init = test_init,
 	.test_cases = dma_buf_file_test_cases,
 };

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-mock.h"
+#include "mock.h"
 
 /* Exporter */
 
@@ -21,11 +21,11 @@ static struct mock_exporter *mock_of(struct dma_buf_attachment *attach)
 	return attach->dmabuf->priv;
 }
 
-static int mock_log(struct mock_exporter *mock, enum mock_op op)
+static int mock_log(struct mock_exporter *mock, enum dma_buf_hook hook)
 {
 	if (mock->log_len < MOCK_LOG_LEN)
-		mock->log[mock->log_len++] = op;
-	return mock->error[op];
+		mock->log[mock->log_len++] = hook;
+	return mock->error[hook];
 }
 
 static bool mock_is_listed(struct dma_buf *dmabuf,
@@ -49,7 +49,7 @@ static int mock_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach
 	mock->listed = mock_is_listed(dmabuf, attach);
 	if (mock->clear_peer2peer)
 		attach->peer2peer = false;
-	return mock_log(mock, MOCK_ATTACH);
+	return mock_log(mock, HOOK_ATTACH);
 }
 
 static void mock_detach(struct dma_buf *dmabuf,
@@ -58,19 +58,19 @@ static void mock_detach(struct dma_buf *dmabuf,
 	struct mock_exporter *mock = dmabuf->priv;
 
 	mock->listed = mock_is_listed(dmabuf, attach);
-	mock_log(mock, MOCK_DETACH);
+	mock_log(mock, HOOK_DETACH);
 }
 
 static int mock_pin(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
-	return mock_log(mock_of(attach), MOCK_PIN);
+	return mock_log(mock_of(attach), HOOK_PIN);
 }
 
 static void mock_unpin(struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
-	mock_log(mock_of(attach), MOCK_UNPIN);
+	mock_log(mock_of(attach), HOOK_UNPIN);
 }
 
 /* The fence that a hook leaves behind, as one does that moves the memory. */
@@ -97,7 +97,7 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 
 	mock->dir = dir;
 	mock->attachments = list_count_nodes(&attach->dmabuf->attachments);
-	ret = mock_log(mock, MOCK_MAP);
+	ret = mock_log(mock, HOOK_MAP);
 	if (ret)
 		return ERR_PTR(ret);
 	if (mock->map_null)
@@ -134,7 +134,7 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	KUNIT_EXPECT_PTR_EQ(mock->test, sg_page(sgt->sgl), mock->page);
 	sg_free_table(sgt);
 	kfree(sgt);
-	mock_log(mock, MOCK_UNMAP);
+	mock_log(mock, HOOK_UNMAP);
 }
 
 static void mock_release(struct dma_buf *dmabuf)
@@ -149,7 +149,7 @@ static void mock_release(struct dma_buf *dmabuf)
 				dmabuf->file->private_data == dmabuf &&
 				file_inode(dmabuf->file)->i_size == mock->size &&
 				list_empty(&dmabuf->attachments);
-	mock_log(mock, MOCK_RELEASE);
+	mock_log(mock, HOOK_RELEASE);
 	if (mock->on_release)
 		mock->on_release(dmabuf);
 	complete(&mock->released);
@@ -165,7 +165,7 @@ static int mock_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	dma_resv_lock(dmabuf->resv, NULL);
 	mock_leave_fence(mock, dmabuf->resv);
 	dma_resv_unlock(dmabuf->resv);
-	return mock_log(mock, MOCK_BEGIN);
+	return mock_log(mock, HOOK_BEGIN);
 }
 
 static int mock_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
@@ -173,13 +173,13 @@ static int mock_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	struct mock_exporter *mock = dmabuf->priv;
 
 	mock->dir = dir;
-	return mock_log(mock, MOCK_END);
+	return mock_log(mock, HOOK_END);
 }
 
 static int mock_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct mock_exporter *mock = dmabuf->priv;
-	int ret = mock_log(mock, MOCK_MMAP);
+	int ret = mock_log(mock, HOOK_MMAP);
 
 	if (!ret && mock->mmap_file)
 		vma_set_file(vma, mock->mmap_file);
@@ -192,7 +192,7 @@ static int mock_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 	dma_resv_assert_held(dmabuf->resv);
 	iosys_map_set_vaddr(map, page_address(mock->page));
-	return mock_log(mock, MOCK_VMAP);
+	return mock_log(mock, HOOK_VMAP);
 }
 
 static void mock_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
@@ -201,7 +201,7 @@ static void mock_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 	dma_resv_assert_held(dmabuf->resv);
 	KUNIT_EXPECT_PTR_EQ(mock->test, map->vaddr, page_address(mock->page));
-	mock_log(mock, MOCK_VUNMAP);
+	mock_log(mock, HOOK_VUNMAP);
 }
 
 static void mock_exporter_destroy(void *arg)
@@ -305,7 +305,7 @@ void mock_wait_released(struct mock_exporter *mock)
 		KUNIT_FAIL_AND_ABORT(mock->test, "the buffer was not released");
 	}
 	KUNIT_EXPECT_TRUE(mock->test, mock->release_file_ok);
-	KUNIT_EXPECT_EQ(mock->test, 1U, mock_count(mock, MOCK_RELEASE));
+	KUNIT_EXPECT_EQ(mock->test, 1U, mock_count(mock, HOOK_RELEASE));
 }
 
 /**
@@ -337,16 +337,16 @@ bool mock_is_released(struct mock_exporter *mock)
 /**
  * mock_count - how often is a hook in the log?
  * @mock: exporter
- * @op: hook
+ * @hook: hook
  *
  * Return: number of calls since the last mock_expect_ops().
  */
-unsigned int mock_count(struct mock_exporter *mock, enum mock_op op)
+unsigned int mock_count(struct mock_exporter *mock, enum dma_buf_hook hook)
 {
 	unsigned int i, count = 0;
 
 	for (i = 0; i < mock->log_len; i++)
-		count += mock->log[i] == op;
+		count += mock->log[i] == hook;
 	return count;
 }
 

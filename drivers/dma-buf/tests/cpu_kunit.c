@@ -6,7 +6,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 /* CPU access */
 
@@ -51,9 +51,9 @@ static void test_begin_waits(struct kunit *test)
 
 	if (!param->waits) {
 		KUNIT_EXPECT_EQ(test, ret, 0);
-		mock_expect_ops(mock, MOCK_BEGIN);
+		mock_expect_ops(mock, HOOK_BEGIN);
 		KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, param->dir));
-		mock_expect_ops(mock, MOCK_END);
+		mock_expect_ops(mock, HOOK_END);
 		mock_put(mock, dmabuf);
 		return;
 	}
@@ -68,7 +68,7 @@ static void test_begin_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, param->dir));
 	KUNIT_EXPECT_TRUE(test, mock->watch_signaled);
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, param->dir));
-	mock_expect_ops(mock, MOCK_BEGIN, MOCK_END);
+	mock_expect_ops(mock, HOOK_BEGIN, HOOK_END);
 	mock_put(mock, dmabuf);
 }
 
@@ -86,7 +86,7 @@ static void test_begin_waits_for_hook(struct kunit *test)
 	ret = dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE);
 	mock_signal_end();
 	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
-	mock_expect_ops(mock, MOCK_BEGIN, MOCK_END);
+	mock_expect_ops(mock, HOOK_BEGIN, HOOK_END);
 	mock_fence_signal(fence);
 
 	fence = mock_fence_create(test);
@@ -95,7 +95,7 @@ static void test_begin_waits_for_hook(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE));
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE));
-	mock_expect_ops(mock, MOCK_BEGIN, MOCK_END);
+	mock_expect_ops(mock, HOOK_BEGIN, HOOK_END);
 	mock_put(mock, dmabuf);
 }
 
@@ -182,7 +182,7 @@ static void test_begin_deadline_of_hook(struct kunit *test)
 			-ERESTARTSYS);
 	after = ktime_get();
 	mock_signal_end();
-	mock_expect_ops(mock, MOCK_BEGIN, MOCK_END);
+	mock_expect_ops(mock, HOOK_BEGIN, HOOK_END);
 	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(fence, &deadline), 1U);
 	KUNIT_EXPECT_GE(test, deadline, before);
 	KUNIT_EXPECT_LE(test, deadline, after);
@@ -195,12 +195,12 @@ static void test_access_errors(struct kunit *test)
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
 	struct dma_buf *dmabuf = mock_export(mock);
 
-	mock->error[MOCK_BEGIN] = -EIO;
+	mock->error[HOOK_BEGIN] = -EIO;
 	KUNIT_EXPECT_EQ(test, -EIO, dma_buf_begin_cpu_access(dmabuf, DMA_TO_DEVICE));
-	mock_expect_ops(mock, MOCK_BEGIN);
-	mock->error[MOCK_END] = -ENXIO;
+	mock_expect_ops(mock, HOOK_BEGIN);
+	mock->error[HOOK_END] = -ENXIO;
 	KUNIT_EXPECT_EQ(test, -ENXIO, dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE));
-	mock_expect_ops(mock, MOCK_END);
+	mock_expect_ops(mock, HOOK_END);
 	mock_put(mock, dmabuf);
 }
 
@@ -218,19 +218,19 @@ static void test_vmap(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, first.vaddr, page_address(mock->page));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &second));
 	KUNIT_EXPECT_TRUE(test, iosys_map_is_equal(&first, &second));
-	mock_expect_ops(mock, MOCK_VMAP);
+	mock_expect_ops(mock, HOOK_VMAP);
 
 	dma_buf_vunmap_unlocked(dmabuf, &second);
 	mock_expect_ops(mock);
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_vunmap(dmabuf, &first);
 	dma_resv_unlock(dmabuf->resv);
-	mock_expect_ops(mock, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VUNMAP);
 
 	/* And again from the start. */
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &first));
 	dma_buf_vunmap_unlocked(dmabuf, &first);
-	mock_expect_ops(mock, MOCK_VMAP, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
 	mock_put(mock, dmabuf);
 }
 
@@ -246,7 +246,7 @@ static void test_vmap_without_vunmap(struct kunit *test)
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VMAP, MOCK_VMAP);
+	mock_expect_ops(mock, HOOK_VMAP, HOOK_VMAP);
 	mock_put(mock, dmabuf);
 }
 
@@ -263,15 +263,15 @@ static void test_vmap_failure(struct kunit *test)
 
 	/* Without a warning: this happens on a machine that is short of memory. */
 	iosys_map_set_vaddr(&map, test);
-	mock->error[MOCK_VMAP] = -ENOMEM;
+	mock->error[HOOK_VMAP] = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, dma_buf_vmap_unlocked(dmabuf, &map));
 	KUNIT_EXPECT_TRUE(test, iosys_map_is_null(&map));
-	mock_expect_ops(mock, MOCK_VMAP);
+	mock_expect_ops(mock, HOOK_VMAP);
 
-	mock->error[MOCK_VMAP] = 0;
+	mock->error[HOOK_VMAP] = 0;
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VMAP, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
 	mock_put(mock, dmabuf);
 	mock_put(bare, without);
 }
@@ -346,7 +346,7 @@ static void test_mmap_bounds(struct kunit *test)
 	}
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	mock_expect_ops(mock, MOCK_MMAP);
+	mock_expect_ops(mock, HOOK_MMAP);
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, addr);
 	KUNIT_EXPECT_NOT_NULL(test, vma);
@@ -375,7 +375,7 @@ static void test_mmap_file_bounds(struct kunit *test)
 	addr = kunit_vm_mmap(test, dmabuf->file, 0, PAGE_SIZE, PROT_READ,
 			     MAP_SHARED, PAGE_SIZE);
 	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(addr));
-	mock_expect_ops(mock, MOCK_MMAP);
+	mock_expect_ops(mock, HOOK_MMAP);
 	if (!IS_ERR_VALUE(addr))
 		KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, PAGE_SIZE));
 
@@ -454,7 +454,7 @@ static void test_mmap_hook_fails(struct kunit *test)
 	struct test_importer importer = { .dmabuf = dmabuf, .ret = 1 };
 	struct file *file = test_importer_file(test, &importer);
 
-	mock->error[MOCK_MMAP] = -EACCES;
+	mock->error[HOOK_MMAP] = -EACCES;
 	KUNIT_EXPECT_TRUE(test, IS_ERR_VALUE(test_map_file(test, file, 1)));
 	KUNIT_EXPECT_EQ(test, importer.ret, -EACCES);
 	flush_delayed_fput();
@@ -497,7 +497,7 @@ static struct kunit_case dma_buf_cpu_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_cpu_test_suite = {
-	.name = "dma-buf-cpu",
+	.name = "dma_buf_cpu",
 	.init = test_init,
 	.test_cases = dma_buf_cpu_test_cases,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the core asks of an exporter, and makes of its answers: the calls of the
- * mock exporter's hooks, in order, for everything that user space can do.
+ * test device's hooks, in order, for everything that user space can do.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define START(dir)	(DMA_BUF_SYNC_START | DMA_BUF_SYNC_##dir)
 #define END(dir)	(DMA_BUF_SYNC_END | DMA_BUF_SYNC_##dir)
 
 FIXTURE(exporter) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -41,17 +41,17 @@ FIXTURE_VARIANT_ADD(exporter, noncoherent) {
 
 FIXTURE_SETUP(exporter)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->page = getpagesize();
 	self->size = TEST_PAGES * self->page;
-	self->fd = mock_create(self->mock, variant->kind, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, variant->kind, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(exporter)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 static void *map_rw(int fd, size_t len, off_t offset)
@@ -65,34 +65,34 @@ static void *map_rw(int fd, size_t len, off_t offset)
 
 TEST_F(exporter, sync_directions)
 {
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
-	EXPECT_STREQ("begin:from end:from", mock_log(self->mock, self->id));
-	ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
-	EXPECT_STREQ("begin:to end:to", mock_log(self->mock, self->id));
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
-	ASSERT_EQ(0, buf_sync(self->fd, END(RW)));
-	EXPECT_STREQ("begin:both end:both", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
+	EXPECT_STREQ("begin:from end:from", testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
+	EXPECT_STREQ("begin:to end:to", testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(RW)));
+	EXPECT_STREQ("begin:both end:both", testdev_log(self->testdev, self->id));
 }
 
 /* The core does not pair them: who ends what was not begun asks the exporter */
 TEST_F(exporter, sync_as_it_comes)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
-	EXPECT_EQ(0, buf_sync(self->fd, START(READ)));
-	EXPECT_EQ(0, buf_sync(self->fd, START(WRITE)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(WRITE)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_STREQ("end:from begin:from begin:to end:both",
-		     mock_log(self->mock, self->id));
+		     testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, sync_refused_by_core)
 {
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, DMA_BUF_SYNC_START));
-	EXPECT_EQ(-EINVAL, buf_sync(self->fd, START(READ) | 8));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, DMA_BUF_SYNC_START));
+	EXPECT_EQ(-EINVAL, buffer_sync(self->fd, START(READ) | 8));
 	EXPECT_EQ(-1, ioctl(self->fd, DMA_BUF_IOCTL_SYNC, NULL));
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, sync_errors)
@@ -102,21 +102,21 @@ TEST_F(exporter, sync_errors)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, mock_fail(self->mock, self->id,
-				       DMA_BUF_TEST_OP_BEGIN, -errors[i]));
-		EXPECT_EQ(-errors[i], buf_sync(self->fd, START(READ)));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
+					  HOOK_BEGIN, -errors[i]));
+		EXPECT_EQ(-errors[i], buffer_sync(self->fd, START(READ)));
 		/* What did not begin is not ended */
 		snprintf(expected, sizeof(expected), "begin:from=-%d", errors[i]);
-		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_BEGIN, 0));
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
-		ASSERT_EQ(0, mock_fail(self->mock, self->id,
-				       DMA_BUF_TEST_OP_END, -errors[i]));
-		EXPECT_EQ(-errors[i], buf_sync(self->fd, END(WRITE)));
+		ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
+					  HOOK_END, -errors[i]));
+		EXPECT_EQ(-errors[i], buffer_sync(self->fd, END(WRITE)));
 		snprintf(expected, sizeof(expected), "begin:to end:to=-%d", errors[i]);
-		EXPECT_STREQ(expected, mock_log(self->mock, self->id));
+		EXPECT_STREQ(expected, testdev_log(self->testdev, self->id));
 	}
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
@@ -124,12 +124,12 @@ TEST_F(exporter, sync_errors)
 /* A hook that sleeps and gets a signal says so, and that is what is returned */
 TEST_F(exporter, sync_interrupted_in_hook)
 {
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN,
-				WAKE_MS, 0));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
+				   WAKE_MS, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
-	EXPECT_STREQ("begin:from=-512", mock_log(self->mock, self->id));
+	EXPECT_STREQ("begin:from=-512", testdev_log(self->testdev, self->id));
 }
 
 /*
@@ -147,7 +147,7 @@ static void *sync_main(void *arg)
 {
 	struct sync_thread *t = arg;
 
-	t->result = buf_sync(t->fd, t->flags);
+	t->result = buffer_sync(t->fd, t->flags);
 	__atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -158,27 +158,27 @@ TEST_F(exporter, sync_waits_before_hook)
 	pthread_t thread;
 	int fence;
 
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_WRITE, 0);
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0);
 	ASSERT_LT(0, fence);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sync_main, &t));
 	sleep_ms(QUIET_MS);
 	EXPECT_FALSE(__atomic_load_n(&t.done, __ATOMIC_ACQUIRE));
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, t.result);
-	EXPECT_STREQ("begin:from", mock_log(self->mock, self->id));
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
+	EXPECT_STREQ("begin:from", testdev_log(self->testdev, self->id));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /* Pit: interrupted in the wait, nothing was begun */
 TEST_F(exporter, sync_interrupted_before_hook)
 {
-	ASSERT_LT(0, mock_fence(self->mock, self->fd, DMA_BUF_TEST_WRITE, 0));
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(RW)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(RW)));
 	signals_end();
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 /* A hook that starts a move has the core wait for its end */
@@ -188,15 +188,16 @@ TEST_F(exporter, sync_waits_for_what_hook_starts)
 
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 0x11, self->size);
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN,
-				DELAY_MS, DMA_BUF_TEST_ASYNC));
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
+				   DELAY_MS, DMA_BUF_TEST_ASYNC));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	/* Till then it is DMA_BUF_TEST_POISON */
 	EXPECT_EQ(0x11, map[0]);
 	EXPECT_EQ(0x11, map[self->size - 1]);
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
-	EXPECT_STREQ("mmap end:to begin:from end:from", mock_log(self->mock, self->id));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
+	EXPECT_STREQ("mmap end:to begin:from end:from",
+		     testdev_log(self->testdev, self->id));
 	munmap(map, self->size);
 }
 
@@ -207,12 +208,12 @@ TEST_F(exporter, sync_interrupted_after_hook)
 
 	ASSERT_NE(MAP_FAILED, map);
 	map[0] = 1;
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_BEGIN,
-				10000, DMA_BUF_TEST_ASYNC));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_BEGIN,
+				   10000, DMA_BUF_TEST_ASYNC));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
-	EXPECT_STREQ("mmap begin:from end:from", mock_log(self->mock, self->id));
+	EXPECT_STREQ("mmap begin:from end:from", testdev_log(self->testdev, self->id));
 	munmap(map, self->size);
 }
 
@@ -225,10 +226,10 @@ TEST_F(exporter, mmap_reaches_hook)
 	char *map = map_rw(self->fd, self->size, 0);
 
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_STREQ("mmap", mock_log(self->mock, self->id));
+	EXPECT_STREQ("mmap", testdev_log(self->testdev, self->id));
 	map[0] = 1;
 	EXPECT_EQ(0, munmap(map, self->size));
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 /* What is out of bounds never gets there */
@@ -238,7 +239,7 @@ TEST_F(exporter, mmap_checked_first)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, map_rw(self->fd, self->page, self->size));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, mmap_errors)
@@ -248,13 +249,13 @@ TEST_F(exporter, mmap_errors)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, mock_fail(self->mock, self->id,
-				       DMA_BUF_TEST_OP_MMAP, -errors[i]));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
+					  HOOK_MMAP, -errors[i]));
 		EXPECT_EQ(MAP_FAILED, map_rw(self->fd, self->size, 0));
 		EXPECT_EQ(errors[i], errno);
 		EXPECT_EQ(1, fdinfo_count(self->fd));
 	}
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_MMAP, 0));
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_MMAP, 0));
 	map = map_rw(self->fd, self->size, 0);
 	EXPECT_NE(MAP_FAILED, map);
 	munmap(map, self->size);
@@ -285,23 +286,23 @@ TEST_F(exporter, vmap_is_counted)
 	int vmaps[3], i;
 
 	for (i = 0; i < 3; i++) {
-		vmaps[i] = mock_vmap(self->mock, self->fd);
+		vmaps[i] = testdev_vmap(self->testdev, self->fd);
 		ASSERT_LT(0, vmaps[i]);
-		EXPECT_EQ(1, mock_exporter(self->mock, self->id).vmapped);
+		EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).vmapped);
 		EXPECT_EQ(2 + i, fdinfo_count(self->fd));
 	}
-	EXPECT_STREQ("vmap", mock_log(self->mock, self->id));
+	EXPECT_STREQ("vmap", testdev_log(self->testdev, self->id));
 	for (i = 0; i < 3; i++) {
-		EXPECT_STREQ("", mock_log(self->mock, self->id));
-		ASSERT_EQ(0, mock_free(self->mock, vmaps[i]));
+		EXPECT_STREQ("", testdev_log(self->testdev, self->id));
+		ASSERT_EQ(0, testdev_free(self->testdev, vmaps[i]));
 	}
-	EXPECT_STREQ("vunmap", mock_log(self->mock, self->id));
+	EXPECT_STREQ("vunmap", testdev_log(self->testdev, self->id));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 
 	/* From the start again */
-	vmaps[0] = mock_vmap(self->mock, self->fd);
+	vmaps[0] = testdev_vmap(self->testdev, self->fd);
 	ASSERT_LT(0, vmaps[0]);
-	EXPECT_STREQ("vmap", mock_log(self->mock, self->id));
+	EXPECT_STREQ("vmap", testdev_log(self->testdev, self->id));
 }
 
 /* Pit: a failure is the caller's to handle, and nothing to warn about */
@@ -311,34 +312,34 @@ TEST_F(exporter, vmap_errors)
 	int i, vmap, kmsg = watch_warnings();
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		ASSERT_EQ(0, mock_fail(self->mock, self->id,
-				       DMA_BUF_TEST_OP_VMAP, -errors[i]));
-		EXPECT_EQ(-errors[i], mock_vmap(self->mock, self->fd));
+		ASSERT_EQ(0, testdev_fail(self->testdev, self->id,
+					  HOOK_VMAP, -errors[i]));
+		EXPECT_EQ(-errors[i], testdev_vmap(self->testdev, self->fd));
 	}
 	if (kmsg >= 0)
 		EXPECT_EQ(0, count_warnings(kmsg));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).vmapped);
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).vmapped);
 	EXPECT_EQ(1, fdinfo_count(self->fd));
-	mock_log(self->mock, self->id);
+	testdev_log(self->testdev, self->id);
 
-	ASSERT_EQ(0, mock_fail(self->mock, self->id, DMA_BUF_TEST_OP_VMAP, 0));
-	vmap = mock_vmap(self->mock, self->fd);
+	ASSERT_EQ(0, testdev_fail(self->testdev, self->id, HOOK_VMAP, 0));
+	vmap = testdev_vmap(self->testdev, self->fd);
 	ASSERT_LT(0, vmap);
-	ASSERT_EQ(0, mock_free(self->mock, vmap));
-	EXPECT_STREQ("vmap vunmap", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
+	EXPECT_STREQ("vmap vunmap", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, vmap_shows_the_memory)
 {
 	char *map = map_rw(self->fd, self->size, 0), text[8] = "";
-	int vmap = mock_vmap(self->mock, self->fd);
+	int vmap = testdev_vmap(self->testdev, self->fd);
 
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_LT(0, vmap);
 	memcpy(map + self->page + 5, "by mmap", 8);
-	ASSERT_EQ(0, mock_read(self->mock, vmap, self->page + 5, text, 8));
+	ASSERT_EQ(0, testdev_read(self->testdev, vmap, self->page + 5, text, 8));
 	EXPECT_STREQ("by mmap", text);
-	ASSERT_EQ(0, mock_write(self->mock, vmap, self->size - 8, "by vmap", 8));
+	ASSERT_EQ(0, testdev_write(self->testdev, vmap, self->size - 8, "by vmap", 8));
 	EXPECT_STREQ("by vmap", map + self->size - 8);
 	munmap(map, self->size);
 }
@@ -347,15 +348,15 @@ TEST_F(exporter, vmap_shows_the_memory)
  * Release: once, as soon as the last reference is gone, with the file still whole
  */
 
-static void expect_alive(struct __test_metadata *_metadata, int mock, __u32 id)
+static void expect_alive(struct __test_metadata *_metadata, int testdev, __u32 id)
 {
-	EXPECT_EQ(0, mock_exporter(mock, id).released);
+	EXPECT_EQ(0, testdev_exporter(testdev, id).released);
 }
 
 /* Not a moment later: the call that dropped the last reference has returned */
-static void expect_released(struct __test_metadata *_metadata, int mock, __u32 id)
+static void expect_released(struct __test_metadata *_metadata, int testdev, __u32 id)
 {
-	struct dma_buf_test_exporter_info info = mock_exporter(mock, id);
+	struct dma_buf_test_exporter_info info = testdev_exporter(testdev, id);
 
 	EXPECT_EQ(1, info.released);
 	EXPECT_EQ(1, info.file_ok);
@@ -371,10 +372,10 @@ TEST_F(exporter, released_at_last_close)
 
 	ASSERT_LE(0, fd);
 	close(self->fd);
-	expect_alive(_metadata, self->mock, self->id);
+	expect_alive(_metadata, self->testdev, self->id);
 	close(fd);
-	expect_released(_metadata, self->mock, self->id);
-	EXPECT_STREQ("release", mock_log(self->mock, self->id));
+	expect_released(_metadata, self->testdev, self->id);
+	EXPECT_STREQ("release", testdev_log(self->testdev, self->id));
 	self->fd = -1;
 }
 
@@ -385,47 +386,47 @@ TEST_F(exporter, released_at_last_munmap)
 	ASSERT_NE(MAP_FAILED, map);
 	close(self->fd);
 	self->fd = -1;
-	expect_alive(_metadata, self->mock, self->id);
+	expect_alive(_metadata, self->testdev, self->id);
 	munmap(map, self->size);
-	expect_released(_metadata, self->mock, self->id);
+	expect_released(_metadata, self->testdev, self->id);
 }
 
 TEST_F(exporter, released_after_vmap)
 {
-	int vmap = mock_vmap(self->mock, self->fd);
+	int vmap = testdev_vmap(self->testdev, self->fd);
 
 	ASSERT_LT(0, vmap);
 	close(self->fd);
 	self->fd = -1;
-	expect_alive(_metadata, self->mock, self->id);
-	ASSERT_EQ(0, mock_free(self->mock, vmap));
-	expect_released(_metadata, self->mock, self->id);
-	EXPECT_STREQ("vmap vunmap release", mock_log(self->mock, self->id));
+	expect_alive(_metadata, self->testdev, self->id);
+	ASSERT_EQ(0, testdev_free(self->testdev, vmap));
+	expect_released(_metadata, self->testdev, self->id);
+	EXPECT_STREQ("vmap vunmap release", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(exporter, released_after_detach)
 {
-	int importer = mock_attach(self->mock, self->fd, 0);
+	int importer = testdev_attach(self->testdev, self->fd, 0);
 
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
 	close(self->fd);
 	self->fd = -1;
-	expect_alive(_metadata, self->mock, self->id);
-	ASSERT_EQ(0, mock_free(self->mock, importer));
-	expect_released(_metadata, self->mock, self->id);
+	expect_alive(_metadata, self->testdev, self->id);
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
+	expect_released(_metadata, self->testdev, self->id);
 }
 
 TEST_F(exporter, released_after_hold)
 {
-	int hold = mock_hold(self->mock, self->fd);
+	int hold = testdev_hold(self->testdev, self->fd);
 
 	ASSERT_LT(0, hold);
 	close(self->fd);
 	self->fd = -1;
-	expect_alive(_metadata, self->mock, self->id);
-	ASSERT_EQ(0, mock_free(self->mock, hold));
-	expect_released(_metadata, self->mock, self->id);
+	expect_alive(_metadata, self->testdev, self->id);
+	ASSERT_EQ(0, testdev_free(self->testdev, hold));
+	expect_released(_metadata, self->testdev, self->id);
 }
 
 /* Pit: a fence that never signals keeps what was polled once */
@@ -435,7 +436,7 @@ TEST_F(exporter, released_under_pending_poll)
 	int ep;
 
 	for (usage = DMA_BUF_TEST_KERNEL; usage <= DMA_BUF_TEST_BOOKKEEP; usage++)
-		ASSERT_LT(0, mock_fence(self->mock, self->fd, usage, 0));
+		ASSERT_LT(0, testdev_fence(self->testdev, self->fd, usage, 0));
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_LE(0, ep);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd,
@@ -443,7 +444,7 @@ TEST_F(exporter, released_under_pending_poll)
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
 	close(self->fd);
 	self->fd = -1;
-	expect_released(_metadata, self->mock, self->id);
+	expect_released(_metadata, self->testdev, self->id);
 	close(ep);
 }
 
@@ -461,19 +462,19 @@ TEST_F(exporter, released_despite_path_descriptor)
 	ASSERT_LE(0, fd);
 	close(self->fd);
 	self->fd = -1;
-	expect_released(_metadata, self->mock, self->id);
+	expect_released(_metadata, self->testdev, self->id);
 	close(fd);
-	expect_released(_metadata, self->mock, self->id);
+	expect_released(_metadata, self->testdev, self->id);
 }
 
 /* The close() that was the last waits for a slow exporter */
 TEST_F(exporter, released_slowly)
 {
-	ASSERT_EQ(0, mock_delay(self->mock, self->id, DMA_BUF_TEST_OP_RELEASE,
-				DELAY_MS, 0));
+	ASSERT_EQ(0, testdev_delay(self->testdev, self->id, HOOK_RELEASE,
+				   DELAY_MS, 0));
 	close(self->fd);
 	self->fd = -1;
-	expect_released(_metadata, self->mock, self->id);
+	expect_released(_metadata, self->testdev, self->id);
 }
 
 /* Who made it may be gone by then */
@@ -482,11 +483,11 @@ TEST_F(exporter, outlives_its_session)
 	char *map = map_rw(self->fd, self->size, 0);
 
 	ASSERT_NE(MAP_FAILED, map);
-	close(self->mock);
-	self->mock = -1;
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
+	close(self->testdev);
+	self->testdev = -1;
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
 	map[0] = 1;
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	EXPECT_EQ(1, map[0]);
 	EXPECT_EQ(2, fdinfo_count(self->fd));
 	munmap(map, self->size);
@@ -501,11 +502,11 @@ TEST_F(exporter, hooks_left_alone)
 	int fence, fd;
 
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->fd, POLLIN | POLLOUT));
-	fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
+	fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, fence);
-	EXPECT_EQ(0, buf_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
+	EXPECT_EQ(0, buffer_import_sync_file(self->fd, DMA_BUF_SYNC_RW, fence));
 	close(fence);
-	EXPECT_EQ(0, buf_set_name(self->fd, "name"));
+	EXPECT_EQ(0, buffer_set_name(self->fd, "name"));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 	EXPECT_EQ(self->size, lseek(self->fd, 0, SEEK_END));
 	EXPECT_EQ(0, fstat(self->fd, &st));
@@ -513,7 +514,7 @@ TEST_F(exporter, hooks_left_alone)
 	close(fd);
 	if (bufinfo_readable())
 		EXPECT_EQ(1, bufinfo_lines(st.st_ino));
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 /*
@@ -521,7 +522,7 @@ TEST_F(exporter, hooks_left_alone)
  */
 
 FIXTURE(bare) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -529,36 +530,36 @@ FIXTURE(bare) {
 
 FIXTURE_SETUP(bare)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
-	self->fd = mock_create(self->mock, DMA_BUF_TEST_BARE, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, DMA_BUF_TEST_BARE, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(bare)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(bare, sync)
 {
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	/* It waits all the same */
-	ASSERT_LT(0, mock_fence(self->mock, self->fd, DMA_BUF_TEST_WRITE, 0));
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
 	signals_begin();
-	EXPECT_EQ(-EINTR, buf_sync(self->fd, START(READ)));
+	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
 	signals_end();
-	EXPECT_STREQ("", mock_log(self->mock, self->id));
+	EXPECT_STREQ("", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(bare, no_mmap)
 {
 	EXPECT_EQ(MAP_FAILED, map_rw(self->fd, self->size, 0));
 	EXPECT_EQ(EINVAL, errno);
-	ASSERT_EQ(0, mock_choose_mmap(self->mock, self->fd));
-	EXPECT_EQ(MAP_FAILED, map_rw(self->mock, self->size, 0));
+	ASSERT_EQ(0, testdev_choose_mmap(self->testdev, self->fd));
+	EXPECT_EQ(MAP_FAILED, map_rw(self->testdev, self->size, 0));
 	EXPECT_EQ(EINVAL, errno);
 	/* The session's, which it has chosen */
 	EXPECT_EQ(2, fdinfo_count(self->fd));
@@ -566,7 +567,7 @@ TEST_F(bare, no_mmap)
 
 TEST_F(bare, no_vmap)
 {
-	EXPECT_EQ(-EINVAL, mock_vmap(self->mock, self->fd));
+	EXPECT_EQ(-EINVAL, testdev_vmap(self->testdev, self->fd));
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
@@ -576,19 +577,19 @@ TEST_F(bare, importers)
 	int importer, i;
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		importer = mock_attach(self->mock, self->fd, flags[i]);
+		importer = testdev_attach(self->testdev, self->fd, flags[i]);
 		ASSERT_LT(0, importer);
-		ASSERT_EQ(0, mock_map(self->mock, importer, DIR_BOTH));
+		ASSERT_EQ(0, testdev_map(self->testdev, importer, DIR_BOTH));
 		if (flags[i]) {
-			EXPECT_EQ(0, mock_pin(self->mock, importer));
-			EXPECT_EQ(0, mock_unpin(self->mock, importer));
+			EXPECT_EQ(0, testdev_pin(self->testdev, importer));
+			EXPECT_EQ(0, testdev_unpin(self->testdev, importer));
 		}
-		ASSERT_EQ(0, mock_free(self->mock, importer));
-		EXPECT_STREQ("map:both unmap:both", mock_log(self->mock, self->id));
+		ASSERT_EQ(0, testdev_free(self->testdev, importer));
+		EXPECT_STREQ("map:both unmap:both", testdev_log(self->testdev, self->id));
 	}
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_STREQ("release", mock_log(self->mock, self->id));
+	EXPECT_STREQ("release", testdev_log(self->testdev, self->id));
 }
 
 /*
@@ -596,7 +597,7 @@ TEST_F(bare, importers)
  */
 
 FIXTURE(noncoherent) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -606,14 +607,14 @@ FIXTURE(noncoherent) {
 
 FIXTURE_SETUP(noncoherent)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
-	self->fd = mock_create(self->mock, DMA_BUF_TEST_NONCOHERENT, self->size,
-			       &self->id);
+	self->fd = testdev_create(self->testdev, DMA_BUF_TEST_NONCOHERENT, self->size,
+				  &self->id);
 	ASSERT_LE(0, self->fd);
-	self->importer = mock_attach(self->mock, self->fd, 0);
+	self->importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, self->importer);
-	ASSERT_EQ(0, mock_map(self->mock, self->importer, DIR_BOTH));
+	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_BOTH));
 	self->map = map_rw(self->fd, self->size, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
 }
@@ -622,55 +623,55 @@ FIXTURE_TEARDOWN(noncoherent)
 {
 	munmap(self->map, self->size);
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 /* What the device writes, and what it reads */
-static int device_writes(int mock, int importer, char byte)
+static int device_writes(int testdev, int importer, char byte)
 {
-	return mock_write(mock, importer, 0, &byte, 1);
+	return testdev_write(testdev, importer, 0, &byte, 1);
 }
 
-static int device_sees(int mock, int importer)
+static int device_sees(int testdev, int importer)
 {
 	char byte = -1;
-	int err = mock_read(mock, importer, 0, &byte, 1);
+	int err = testdev_read(testdev, importer, 0, &byte, 1);
 
 	return err ? err : byte;
 }
 
 TEST_F(noncoherent, reader)
 {
-	ASSERT_EQ(0, device_writes(self->mock, self->importer, 'd'));
+	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'd'));
 	EXPECT_EQ(0, self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	EXPECT_EQ('d', self->map[0]);
-	ASSERT_EQ(0, device_writes(self->mock, self->importer, 'e'));
+	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'e'));
 	EXPECT_EQ('d', self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 	EXPECT_EQ('d', self->map[0]);
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
 	EXPECT_EQ('e', self->map[0]);
 }
 
 TEST_F(noncoherent, writer)
 {
-	ASSERT_EQ(0, buf_sync(self->fd, START(WRITE)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(WRITE)));
 	self->map[0] = 'c';
-	EXPECT_EQ(0, device_sees(self->mock, self->importer));
-	ASSERT_EQ(0, buf_sync(self->fd, END(WRITE)));
-	EXPECT_EQ('c', device_sees(self->mock, self->importer));
+	EXPECT_EQ(0, device_sees(self->testdev, self->importer));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
+	EXPECT_EQ('c', device_sees(self->testdev, self->importer));
 
 	/* Who said that it only reads changes nothing */
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	self->map[0] = 'x';
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
-	EXPECT_EQ('c', device_sees(self->mock, self->importer));
-	ASSERT_EQ(0, buf_sync(self->fd, START(RW)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
+	EXPECT_EQ('c', device_sees(self->testdev, self->importer));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(RW)));
 	EXPECT_EQ('c', self->map[0]);
 	self->map[0] = 'y';
-	ASSERT_EQ(0, buf_sync(self->fd, END(RW)));
-	EXPECT_EQ('y', device_sees(self->mock, self->importer));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(RW)));
+	EXPECT_EQ('y', device_sees(self->testdev, self->importer));
 }
 
 /*
@@ -683,32 +684,32 @@ TEST_F(noncoherent, reader_waits_for_device)
 	pthread_t thread;
 	int fence;
 
-	fence = mock_fence(self->mock, self->fd, DMA_BUF_TEST_WRITE, 0);
+	fence = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0);
 	ASSERT_LT(0, fence);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sync_main, &t));
 	sleep_ms(QUIET_MS);
-	ASSERT_EQ(0, device_writes(self->mock, self->importer, 'n'));
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'n'));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
 	pthread_join(thread, NULL);
 	ASSERT_EQ(0, t.result);
 	EXPECT_EQ('n', self->map[0]);
-	EXPECT_EQ(0, buf_sync(self->fd, END(READ)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /* The kernel's own map is of the same kind */
 TEST_F(noncoherent, vmap)
 {
-	int vmap = mock_vmap(self->mock, self->fd);
+	int vmap = testdev_vmap(self->testdev, self->fd);
 	char byte = -1;
 
 	ASSERT_LT(0, vmap);
-	ASSERT_EQ(0, device_writes(self->mock, self->importer, 'd'));
-	ASSERT_EQ(0, mock_read(self->mock, vmap, 0, &byte, 1));
+	ASSERT_EQ(0, device_writes(self->testdev, self->importer, 'd'));
+	ASSERT_EQ(0, testdev_read(self->testdev, vmap, 0, &byte, 1));
 	EXPECT_EQ(0, byte);
-	ASSERT_EQ(0, buf_sync(self->fd, START(READ)));
-	ASSERT_EQ(0, mock_read(self->mock, vmap, 0, &byte, 1));
+	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
+	ASSERT_EQ(0, testdev_read(self->testdev, vmap, 0, &byte, 1));
 	EXPECT_EQ('d', byte);
-	ASSERT_EQ(0, buf_sync(self->fd, END(READ)));
+	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
 /*
@@ -716,19 +717,19 @@ TEST_F(noncoherent, vmap)
  */
 
 FIXTURE(length) {
-	int mock;
+	int testdev;
 	size_t page;
 };
 
 FIXTURE_SETUP(length)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->page = getpagesize();
 }
 
 FIXTURE_TEARDOWN(length)
 {
-	close(self->mock);
+	close(self->testdev);
 }
 
 /* Pit: neither nothing nor more than a file can be long is a buffer */
@@ -740,11 +741,11 @@ TEST_F(length, refused)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++)
-		EXPECT_EQ(-EINVAL, mock_create(self->mock, DMA_BUF_TEST_LAZY,
-					       lengths[i], &id))
+		EXPECT_EQ(-EINVAL, testdev_create(self->testdev, DMA_BUF_TEST_LAZY,
+						  lengths[i], &id))
 			TH_LOG("length %#llx", (long long)lengths[i]);
-	EXPECT_EQ(-EINVAL, mock_create(self->mock, 0, 0, &id));
-	EXPECT_EQ(-ENOMEM, mock_create(self->mock, 0, 1ULL << 63, &id));
+	EXPECT_EQ(-EINVAL, testdev_create(self->testdev, 0, 0, &id));
+	EXPECT_EQ(-ENOMEM, testdev_create(self->testdev, 0, 1ULL << 63, &id));
 	EXPECT_EQ(free_fd, lowest_free_fd());
 }
 
@@ -758,21 +759,21 @@ TEST_F(length, huge)
 	__u32 id;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
-		fd = mock_create(self->mock, DMA_BUF_TEST_LAZY, lengths[i], &id);
+		fd = testdev_create(self->testdev, DMA_BUF_TEST_LAZY, lengths[i], &id);
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(lengths[i], lseek(fd, 0, SEEK_END));
 		ASSERT_EQ(0, fstat(fd, &st));
 		EXPECT_EQ(lengths[i], st.st_size);
 		EXPECT_EQ(1, fdinfo_get(fd, "size", value, sizeof(value)));
 		EXPECT_EQ(lengths[i], strtoull(value, NULL, 10));
-		EXPECT_EQ(0, buf_sync(fd, START(RW)));
-		EXPECT_EQ(0, buf_sync(fd, END(RW)));
+		EXPECT_EQ(0, buffer_sync(fd, START(RW)));
+		EXPECT_EQ(0, buffer_sync(fd, END(RW)));
 		EXPECT_EQ(POLLIN | POLLOUT, poll_now(fd, POLLIN | POLLOUT));
 		if (bufinfo_readable())
 			EXPECT_EQ(1, bufinfo_lines(st.st_ino));
-		EXPECT_EQ(0, mock_exporter(self->mock, id).has_memory);
+		EXPECT_EQ(0, testdev_exporter(self->testdev, id).has_memory);
 		close(fd);
-		EXPECT_EQ(1, mock_exporter(self->mock, id).released);
+		EXPECT_EQ(1, testdev_exporter(self->testdev, id).released);
 	}
 }
 
@@ -783,7 +784,7 @@ TEST_F(length, huge_offsets)
 	__u32 id;
 	int fd;
 
-	fd = mock_create(self->mock, DMA_BUF_TEST_LAZY, end, &id);
+	fd = testdev_create(self->testdev, DMA_BUF_TEST_LAZY, end, &id);
 	ASSERT_LE(0, fd);
 	EXPECT_NE(MAP_FAILED, map_rw(fd, self->page, end - self->page));
 	EXPECT_NE(MAP_FAILED, map_rw(fd, 4 * self->page, end - 4 * self->page));
@@ -791,7 +792,7 @@ TEST_F(length, huge_offsets)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, map_rw(fd, self->page, end));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_STREQ("mmap mmap", mock_log(self->mock, id));
+	EXPECT_STREQ("mmap mmap", testdev_log(self->testdev, id));
 	close(fd);
 }
 
@@ -801,17 +802,17 @@ TEST_F(length, huge_memory)
 	int fd, importer;
 	__u32 id;
 
-	fd = mock_create(self->mock, DMA_BUF_TEST_LAZY, 1ULL << 31, &id);
+	fd = testdev_create(self->testdev, DMA_BUF_TEST_LAZY, 1ULL << 31, &id);
 	ASSERT_LE(0, fd);
-	importer = mock_attach(self->mock, fd, 0);
+	importer = testdev_attach(self->testdev, fd, 0);
 	ASSERT_LT(0, importer);
-	EXPECT_EQ(-ENOMEM, mock_map(self->mock, importer, DIR_BOTH));
-	EXPECT_EQ(-ENOMEM, mock_vmap(self->mock, fd));
-	EXPECT_STREQ("attach map:both=-12 vmap=-12", mock_log(self->mock, id));
+	EXPECT_EQ(-ENOMEM, testdev_map(self->testdev, importer, DIR_BOTH));
+	EXPECT_EQ(-ENOMEM, testdev_vmap(self->testdev, fd));
+	EXPECT_STREQ("attach map:both=-12 vmap=-12", testdev_log(self->testdev, id));
 	EXPECT_EQ(2, fdinfo_count(fd));
-	ASSERT_EQ(0, mock_free(self->mock, importer));
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
 	close(fd);
-	EXPECT_EQ(1, mock_exporter(self->mock, id).released);
+	EXPECT_EQ(1, testdev_exporter(self->testdev, id).released);
 }
 
 /* What is left of a page at the end is not shared with anybody's map */
@@ -821,7 +822,7 @@ TEST_F(length, odd)
 	__u32 id;
 	int fd;
 
-	fd = mock_create(self->mock, 0, 2 * self->page + 1, &id);
+	fd = testdev_create(self->testdev, 0, 2 * self->page + 1, &id);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(2 * self->page + 1, lseek(fd, 0, SEEK_END));
 	EXPECT_EQ(MAP_FAILED, map_rw(fd, 2 * self->page + 1, 0));
@@ -834,12 +835,12 @@ TEST_F(length, odd)
 	close(fd);
 
 	/* Less than a page: nothing to be mapped, though it is memory */
-	fd = mock_create(self->mock, 0, 100, &id);
+	fd = testdev_create(self->testdev, 0, 100, &id);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(100, lseek(fd, 0, SEEK_END));
 	EXPECT_EQ(MAP_FAILED, map_rw(fd, 1, 0));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_LT(0, mock_vmap(self->mock, fd));
+	EXPECT_LT(0, testdev_vmap(self->testdev, fd));
 	close(fd);
 }
 
@@ -848,7 +849,7 @@ TEST_F(length, odd)
  */
 
 FIXTURE(lazy) {
-	int mock;
+	int testdev;
 	int fd;
 	__u32 id;
 	size_t size;
@@ -856,16 +857,16 @@ FIXTURE(lazy) {
 
 FIXTURE_SETUP(lazy)
 {
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	self->size = TEST_PAGES * getpagesize();
-	self->fd = mock_create(self->mock, DMA_BUF_TEST_LAZY, self->size, &self->id);
+	self->fd = testdev_create(self->testdev, DMA_BUF_TEST_LAZY, self->size, &self->id);
 	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(lazy)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(lazy, not_for_the_core)
@@ -875,13 +876,13 @@ TEST_F(lazy, not_for_the_core)
 	poll_now(self->fd, POLLIN | POLLOUT);
 	lseek(self->fd, 0, SEEK_END);
 	fdinfo_count(self->fd);
-	bufinfo_lines(buf_ino(self->fd));
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
-	importer = mock_attach(self->mock, self->fd, 0);
+	bufinfo_lines(buffer_ino(self->fd));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
+	importer = testdev_attach(self->testdev, self->fd, 0);
 	ASSERT_LT(0, importer);
-	ASSERT_EQ(0, mock_free(self->mock, importer));
-	EXPECT_EQ(0, mock_exporter(self->mock, self->id).has_memory);
+	ASSERT_EQ(0, testdev_free(self->testdev, importer));
+	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).has_memory);
 }
 
 /* Attached is not mapped: the first map chooses the place, from all importers */
@@ -890,13 +891,13 @@ TEST_F(lazy, at_first_map)
 	int importers[2], i;
 
 	for (i = 0; i < 2; i++) {
-		importers[i] = mock_attach(self->mock, self->fd, 0);
+		importers[i] = testdev_attach(self->testdev, self->fd, 0);
 		ASSERT_LT(0, importers[i]);
-		EXPECT_EQ(0, mock_exporter(self->mock, self->id).has_memory);
+		EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).has_memory);
 	}
-	ASSERT_EQ(0, mock_map(self->mock, importers[1], DIR_TO_DEVICE));
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).has_memory);
-	EXPECT_STREQ("attach attach map:to", mock_log(self->mock, self->id));
+	ASSERT_EQ(0, testdev_map(self->testdev, importers[1], DIR_TO_DEVICE));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).has_memory);
+	EXPECT_STREQ("attach attach map:to", testdev_log(self->testdev, self->id));
 }
 
 TEST_F(lazy, at_first_touch)
@@ -905,14 +906,14 @@ TEST_F(lazy, at_first_touch)
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(0, map[0]);
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).has_memory);
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).has_memory);
 	munmap(map, self->size);
 }
 
 TEST_F(lazy, at_first_vmap)
 {
-	ASSERT_LT(0, mock_vmap(self->mock, self->fd));
-	EXPECT_EQ(1, mock_exporter(self->mock, self->id).has_memory);
+	ASSERT_LT(0, testdev_vmap(self->testdev, self->fd));
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).has_memory);
 }
 
 TEST_HARNESS_MAIN

@@ -8,7 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/slab.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 static void test_poll_idle(struct kunit *test)
 {
@@ -546,7 +546,7 @@ static struct kunit_case dma_buf_poll_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_poll_test_suite = {
-	.name = "dma-buf-poll",
+	.name = "dma_buf_poll",
 	.init = test_init,
 	.test_cases = dma_buf_poll_test_cases,
 };

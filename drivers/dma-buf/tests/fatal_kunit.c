@@ -14,8 +14,8 @@
 #include <linux/path.h>
 #include <linux/slab.h>
 
-#include "dma-buf-internal.h"
-#include "dma-buf-test.h"
+#include "../dma-buf-internal.h"
+#include "util.h"
 
 /*
  * Drop the last reference to a buffer that somebody still uses. It is kept, and
@@ -65,7 +65,7 @@ static void test_release_forgotten_attachment(struct kunit *test)
 
 	/* All of it is still there for whom it forgot. */
 	dma_buf_detach(dmabuf, attach);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 
 	iput(inode);
 	module_put(THIS_MODULE);
@@ -109,7 +109,7 @@ static void test_release_forgotten_file(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 
 	/* Others may have references of the buffer's still to drop. */
 	dma_buf_put(dmabuf);
@@ -156,7 +156,7 @@ static bool test_detach_dying(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_LE(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 	dma_buf_put(dmabuf);
 	iput(inode);
 	module_put(THIS_MODULE);
@@ -243,7 +243,7 @@ static void test_detach_mapped(struct kunit *test)
 	dma_buf_detach(dmabuf, dynamic);
 	/* It cannot follow a move any more. */
 	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
-		mock_expect_ops(mock, MOCK_PIN);
+		mock_expect_ops(mock, HOOK_PIN);
 	dma_buf_detach(dmabuf, dynamic);
 	expect_end();
 	mock_expect_ops(mock);
@@ -260,15 +260,15 @@ static void test_detach_mapped(struct kunit *test)
 	/* They are still attached, so they can put things right. */
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH);
 	/* The other one's memory: kept where it is, with nobody else's help. */
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, dynamic);
 	mock_wait_released(mock);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_UNPIN, MOCK_DETACH,
-			MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH,
+			HOOK_RELEASE);
 	/* As many references to the device as before it was kept. */
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held);
 }
@@ -298,14 +298,14 @@ static void test_detach_mapped_fixed(struct kunit *test)
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
 	expect_end();
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP);
 
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_wait_released(mock);
-	mock_expect_ops(mock, MOCK_UNMAP, MOCK_DETACH, MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
 }
 
 /* There: a BUG(). */
@@ -319,9 +319,9 @@ static void test_vunmap_wrong(struct kunit *test)
 	expect_warning("WARNING: .* dma_buf_vunmap");
 	dma_buf_vunmap_unlocked(dmabuf, &wrong);
 	expect_end();
-	mock_expect_ops(mock, MOCK_VMAP);
+	mock_expect_ops(mock, HOOK_VMAP);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VUNMAP);
 	/* One too many. The warning has come already. */
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock);
@@ -339,7 +339,7 @@ static void test_release_forgotten_vmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
 	inode = test_put_kept(test, mock, dmabuf);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
-	mock_expect_ops(mock, MOCK_VMAP, MOCK_VUNMAP);
+	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
 	iput(inode);
 	module_put(THIS_MODULE);
 }
@@ -829,7 +829,7 @@ static struct kunit_case dma_buf_fatal_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_fatal_test_suite = {
-	.name = "dma-buf-fatal-on-stock",
+	.name = "dma_buf_fatal",
 	.init = test_init,
 	.test_cases = dma_buf_fatal_test_cases,
 };

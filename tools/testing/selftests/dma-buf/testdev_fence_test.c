@@ -2,7 +2,7 @@
 /*
  * What waits for what: fences of each usage, and a reservation that somebody holds
  * for long. sw_sync and IMPORT_SYNC_FILE make only fences of readers and writers;
- * the mock device adds those that kernels use among themselves.
+ * the test device adds those that kernels use among themselves.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "fixture.h"
-#include "mock.h"
+#include "testdev.h"
 
 #define START(dir)	(DMA_BUF_SYNC_START | DMA_BUF_SYNC_##dir)
 #define END(dir)	(DMA_BUF_SYNC_END | DMA_BUF_SYNC_##dir)
@@ -26,7 +26,7 @@
  */
 
 FIXTURE(usage) {
-	int mock;
+	int testdev;
 	int fd;
 	size_t size;
 	ino_t ino;
@@ -62,17 +62,17 @@ FIXTURE_VARIANT_ADD(usage, bookkeep) {
 
 FIXTURE_SETUP(usage)
 {
-	self->mock = need_mock(_metadata);
-	self->fd = need_buffer(_metadata, MOCK, &self->size, O_RDWR | O_CLOEXEC);
-	self->ino = buf_ino(self->fd);
-	self->fence = mock_fence(self->mock, self->fd, variant->usage, 0);
+	self->testdev = need_testdev(_metadata);
+	self->fd = need_buffer(_metadata, TESTDEV, &self->size, O_RDWR | O_CLOEXEC);
+	self->ino = buffer_ino(self->fd);
+	self->fence = testdev_fence(self->testdev, self->fd, variant->usage, 0);
 	ASSERT_LT(0, self->fence);
 }
 
 FIXTURE_TEARDOWN(usage)
 {
 	close(self->fd);
-	close(self->mock);
+	close(self->testdev);
 }
 
 static short ready(bool holds_readers, bool holds_writers)
@@ -84,7 +84,7 @@ TEST_F(usage, poll)
 {
 	EXPECT_EQ(ready(variant->holds_readers, variant->holds_writers),
 		  poll_now(self->fd, EVENTS));
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	EXPECT_EQ(EVENTS, poll_now(self->fd, EVENTS));
 }
 
@@ -96,7 +96,7 @@ TEST_F(usage, poll_wakes)
 	ASSERT_EQ(0, poller_start(&out, self->fd, POLLOUT));
 	EXPECT_EQ(variant->holds_readers, !poller_done(&in));
 	EXPECT_EQ(variant->holds_writers, !poller_done(&out));
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	EXPECT_EQ(POLLIN, poller_join(&in));
 	EXPECT_EQ(POLLOUT, poller_join(&out));
 }
@@ -104,8 +104,8 @@ TEST_F(usage, poll_wakes)
 /* A worker signals */
 TEST_F(usage, poll_wakes_by_itself)
 {
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
-	ASSERT_LT(0, mock_fence(self->mock, self->fd, variant->usage, DELAY_MS));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, variant->usage, DELAY_MS));
 	/* It may be over by now: what it does not hold up is ready in any case */
 	EXPECT_EQ(0, ready(variant->holds_readers, variant->holds_writers) &
 		     ~poll_now(self->fd, EVENTS));
@@ -123,13 +123,13 @@ TEST_F(usage, export_sync_file)
 	held[1] = variant->holds_writers;
 	held[2] = variant->holds_writers;
 	for (i = 0; i < 3; i++) {
-		fences[i] = buf_export_sync_file(self->fd, dirs[i]);
+		fences[i] = buffer_export_sync_file(self->fd, dirs[i]);
 		ASSERT_LE(0, fences[i]);
-		EXPECT_EQ(!held[i], fence_status(fences[i], NULL));
+		EXPECT_EQ(!held[i], sync_file_status(fences[i], NULL));
 	}
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(1, fence_status(fences[i], NULL));
+		EXPECT_EQ(1, sync_file_status(fences[i], NULL));
 		close(fences[i]);
 	}
 }
@@ -151,13 +151,13 @@ TEST_F(usage, sync)
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		signals_begin();
-		EXPECT_EQ(calls[i].held ? -EINTR : 0, buf_sync(self->fd, calls[i].flags))
+		EXPECT_EQ(calls[i].held ? -EINTR : 0, buffer_sync(self->fd, calls[i].flags))
 			TH_LOG("flags %llu", (long long)calls[i].flags);
 		signals_end();
 	}
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 	for (i = 0; i < 3; i++)
-		EXPECT_EQ(0, buf_sync(self->fd, calls[i].flags));
+		EXPECT_EQ(0, buffer_sync(self->fd, calls[i].flags));
 }
 
 /* Killed, the process does not stay for the fence */
@@ -171,7 +171,7 @@ TEST_F(usage, sync_killed)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(!!buf_sync(self->fd, START(WRITE)));
+		_exit(!!buffer_sync(self->fd, START(WRITE)));
 	sleep_ms(QUIET_MS);
 	kill(pid, SIGKILL);
 	for (ms = 0; ms < WAKE_MS && !waitpid(pid, &status, WNOHANG); ms += 5)
@@ -184,14 +184,14 @@ TEST_F(usage, sync_killed)
 /* An error is an end, and the next one can see it in the sync_file */
 TEST_F(usage, error)
 {
-	int fence = buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
+	int fence = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
 
 	ASSERT_LE(0, fence);
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, -EIO));
-	EXPECT_EQ(variant->holds_writers ? -EIO : 1, fence_status(fence, NULL));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, -EIO));
+	EXPECT_EQ(variant->holds_writers ? -EIO : 1, sync_file_status(fence, NULL));
 	EXPECT_EQ(EVENTS, poll_now(self->fd, EVENTS));
-	EXPECT_EQ(0, buf_sync(self->fd, START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fd, END(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
 	close(fence);
 }
 
@@ -203,7 +203,7 @@ TEST_F(usage, close)
 	close(self->fd);
 	self->fd = -1;
 	EXPECT_EQ(0, bufinfo_lines(self->ino));
-	EXPECT_EQ(0, mock_signal(self->mock, self->fence, 0));
+	EXPECT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
 }
 
 /* Others in the same line wait for what was there before, in one sync_file */
@@ -212,16 +212,16 @@ TEST_F(usage, all_in_one_sync_file)
 	unsigned int fences;
 	int out, second;
 
-	second = mock_fence(self->mock, self->fd, DMA_BUF_TEST_READ, 0);
+	second = testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_READ, 0);
 	ASSERT_LT(0, second);
-	out = buf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
+	out = buffer_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE);
 	ASSERT_LE(0, out);
-	EXPECT_EQ(0, fence_status(out, &fences));
+	EXPECT_EQ(0, sync_file_status(out, &fences));
 	EXPECT_EQ(1 + variant->holds_writers, fences);
-	ASSERT_EQ(0, mock_signal(self->mock, second, 0));
-	EXPECT_EQ(!variant->holds_writers, fence_status(out, NULL));
-	ASSERT_EQ(0, mock_signal(self->mock, self->fence, 0));
-	EXPECT_EQ(1, fence_status(out, NULL));
+	ASSERT_EQ(0, testdev_signal(self->testdev, second, 0));
+	EXPECT_EQ(!variant->holds_writers, sync_file_status(out, NULL));
+	ASSERT_EQ(0, testdev_signal(self->testdev, self->fence, 0));
+	EXPECT_EQ(1, sync_file_status(out, NULL));
 	close(out);
 }
 
@@ -233,7 +233,7 @@ TEST_F(usage, bufinfo)
 {
 	need_bufinfo(_metadata);
 	EXPECT_EQ(1, bufinfo_fences(self->ino, NULL, 0));
-	ASSERT_LT(0, mock_fence(self->mock, self->fd, variant->usage, 0));
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, variant->usage, 0));
 	EXPECT_EQ(2, bufinfo_fences(self->ino, NULL, 0));
 }
 
@@ -242,7 +242,7 @@ TEST_F(usage, bufinfo)
  */
 
 FIXTURE(shared) {
-	int mock;
+	int testdev;
 	int fds[3];		/* the last one has a reservation of its own */
 	__u32 ids[3];
 };
@@ -251,11 +251,11 @@ FIXTURE_SETUP(shared)
 {
 	int i;
 
-	self->mock = need_mock(_metadata);
+	self->testdev = need_testdev(_metadata);
 	for (i = 0; i < 3; i++) {
-		self->fds[i] = mock_create(self->mock,
-					   i < 2 ? DMA_BUF_TEST_SHARED_RESV : 0,
-					   TEST_PAGES * getpagesize(), &self->ids[i]);
+		self->fds[i] = testdev_create(self->testdev,
+					      i < 2 ? DMA_BUF_TEST_SHARED_RESV : 0,
+					      TEST_PAGES * getpagesize(), &self->ids[i]);
 		ASSERT_LE(0, self->fds[i]);
 	}
 }
@@ -266,12 +266,12 @@ FIXTURE_TEARDOWN(shared)
 
 	for (i = 0; i < 3; i++)
 		close(self->fds[i]);
-	close(self->mock);
+	close(self->testdev);
 }
 
 TEST_F(shared, fence_is_everybodys)
 {
-	int fence = mock_fence(self->mock, self->fds[0], DMA_BUF_TEST_WRITE, 0);
+	int fence = testdev_fence(self->testdev, self->fds[0], DMA_BUF_TEST_WRITE, 0);
 	struct poller poller;
 
 	ASSERT_LT(0, fence);
@@ -279,14 +279,14 @@ TEST_F(shared, fence_is_everybodys)
 	EXPECT_EQ(0, poll_now(self->fds[1], EVENTS));
 	EXPECT_EQ(EVENTS, poll_now(self->fds[2], EVENTS));
 	ASSERT_EQ(0, poller_start(&poller, self->fds[1], POLLIN));
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 }
 
 /* One buffer goes while another is waited for, with the fences of both */
 TEST_F(shared, one_goes)
 {
-	int fence = mock_fence(self->mock, self->fds[0], DMA_BUF_TEST_WRITE, 0);
+	int fence = testdev_fence(self->testdev, self->fds[0], DMA_BUF_TEST_WRITE, 0);
 	struct poller poller;
 
 	ASSERT_LT(0, fence);
@@ -294,25 +294,25 @@ TEST_F(shared, one_goes)
 	ASSERT_EQ(0, poller_start(&poller, self->fds[1], POLLIN));
 	close(self->fds[0]);
 	self->fds[0] = -1;
-	EXPECT_EQ(1, mock_exporter(self->mock, self->ids[0]).released);
+	EXPECT_EQ(1, testdev_exporter(self->testdev, self->ids[0]).released);
 	EXPECT_FALSE(poller_done(&poller));
-	ASSERT_EQ(0, mock_signal(self->mock, fence, 0));
+	ASSERT_EQ(0, testdev_signal(self->testdev, fence, 0));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 }
 
 /* Nobody held it together but the buffers: it goes with the last of them */
 TEST_F(shared, outlives_session)
 {
-	ASSERT_LT(0, mock_fence(self->mock, self->fds[0], DMA_BUF_TEST_WRITE, 0));
-	close(self->mock);
+	ASSERT_LT(0, testdev_fence(self->testdev, self->fds[0], DMA_BUF_TEST_WRITE, 0));
+	close(self->testdev);
 	/* Its fences signal with the session */
 	EXPECT_EQ(EVENTS, poll_now(self->fds[0], EVENTS));
 	close(self->fds[0]);
 	self->fds[0] = -1;
 	EXPECT_EQ(EVENTS, poll_now(self->fds[1], EVENTS));
-	EXPECT_EQ(0, buf_sync(self->fds[1], START(RW)));
-	EXPECT_EQ(0, buf_sync(self->fds[1], END(RW)));
-	self->mock = -1;
+	EXPECT_EQ(0, buffer_sync(self->fds[1], START(RW)));
+	EXPECT_EQ(0, buffer_sync(self->fds[1], END(RW)));
+	self->testdev = -1;
 }
 
 /*
@@ -321,7 +321,7 @@ TEST_F(shared, outlives_session)
  */
 
 struct state {
-	int mock;		/* of the one who calls, not of the one who holds */
+	int testdev;		/* of the one who calls, not of the one who holds */
 	int fd;
 	__u32 id;
 	size_t size;
@@ -353,17 +353,17 @@ FIXTURE_SETUP(held)
 {
 	struct state *s = &self->s;
 
-	s->holder = need_mock(_metadata);
-	s->mock = need_mock(_metadata);
+	s->holder = need_testdev(_metadata);
+	s->testdev = need_testdev(_metadata);
 	s->size = TEST_PAGES * getpagesize();
-	s->fd = mock_create(s->mock, variant->kind, s->size, &s->id);
+	s->fd = testdev_create(s->testdev, variant->kind, s->size, &s->id);
 	ASSERT_LE(0, s->fd);
-	s->ino = buf_ino(s->fd);
-	s->importer = mock_attach(s->mock, s->fd, 0);
+	s->ino = buffer_ino(s->fd);
+	s->importer = testdev_attach(s->testdev, s->fd, 0);
 	ASSERT_LT(0, s->importer);
-	s->vmap = mock_vmap(s->mock, s->fd);
+	s->vmap = testdev_vmap(s->testdev, s->fd);
 	ASSERT_LT(0, s->vmap);
-	s->fence = buf_export_sync_file(s->fd, DMA_BUF_SYNC_RW);
+	s->fence = buffer_export_sync_file(s->fd, DMA_BUF_SYNC_RW);
 	ASSERT_LE(0, s->fence);
 }
 
@@ -372,12 +372,12 @@ FIXTURE_TEARDOWN(held)
 	/* First what others may wait for */
 	close(self->s.holder);
 	close(self->s.fd);
-	close(self->s.mock);
+	close(self->s.testdev);
 }
 
 static void hold(struct __test_metadata *_metadata, struct state *s)
 {
-	s->hold = mock_hold(s->holder, s->fd);
+	s->hold = testdev_hold(s->holder, s->fd);
 	ASSERT_LT(0, s->hold);
 }
 
@@ -408,7 +408,7 @@ static void goes_on(struct __test_metadata *_metadata, struct state *s,
 {
 	hold(_metadata, s);
 	EXPECT_LE(0, call_for(s, what, HELD_MS));
-	EXPECT_EQ(0, mock_free(s->holder, s->hold));
+	EXPECT_EQ(0, testdev_free(s->holder, s->hold));
 }
 
 /* Waits while it is held, and no longer */
@@ -426,7 +426,7 @@ static void has_to_wait(struct __test_metadata *_metadata, struct state *s,
 		sleep_ms(5);
 	ASSERT_GT(WAKE_MS, ms)
 		TH_LOG("it does not sleep");
-	ASSERT_EQ(0, mock_free(s->holder, s->hold));
+	ASSERT_EQ(0, testdev_free(s->holder, s->hold));
 	for (ms = 0; ms < WAKE_MS && !waitpid(-pid, &status, WNOHANG); ms += 5)
 		sleep_ms(5);
 	ASSERT_GT(WAKE_MS, ms)
@@ -452,7 +452,7 @@ static int call_poll_pending(struct state *s)
 /* Pit: poll() of somebody who cannot wait sleeps for somebody else's reservation */
 TEST_F(held, poll_pending_goes_on)
 {
-	ASSERT_LT(0, mock_fence(self->s.mock, self->s.fd, DMA_BUF_TEST_WRITE, 0));
+	ASSERT_LT(0, testdev_fence(self->s.testdev, self->s.fd, DMA_BUF_TEST_WRITE, 0));
 	goes_on(_metadata, &self->s, call_poll_pending);
 }
 
@@ -478,13 +478,13 @@ TEST_F(held, poll_wakes)
 	struct poller poller;
 	int fence;
 
-	fence = mock_fence(s->mock, s->fd, DMA_BUF_TEST_WRITE, 0);
+	fence = testdev_fence(s->testdev, s->fd, DMA_BUF_TEST_WRITE, 0);
 	ASSERT_LT(0, fence);
 	ASSERT_EQ(0, poller_start(&poller, s->fd, POLLIN));
 	hold(_metadata, s);
-	ASSERT_EQ(0, mock_signal(s->mock, fence, 0));
+	ASSERT_EQ(0, testdev_signal(s->testdev, fence, 0));
 	EXPECT_EQ(POLLIN, poller_join(&poller));
-	ASSERT_EQ(0, mock_free(s->holder, s->hold));
+	ASSERT_EQ(0, testdev_free(s->holder, s->hold));
 }
 
 static int call_fdinfo(struct state *s)
@@ -512,7 +512,7 @@ TEST_F(held, bufinfo_goes_on)
 
 static int call_name(struct state *s)
 {
-	return buf_set_name(s->fd, "named while held") ||
+	return buffer_set_name(s->fd, "named while held") ||
 	       fdinfo_get(s->fd, "name", NULL, 0) != 1;
 }
 
@@ -549,7 +549,7 @@ TEST_F(held, mmap_goes_on)
 /* Nothing is pending: the look at the fences takes no lock */
 static int call_sync(struct state *s)
 {
-	return buf_sync(s->fd, START(RW)) || buf_sync(s->fd, END(RW));
+	return buffer_sync(s->fd, START(RW)) || buffer_sync(s->fd, END(RW));
 }
 
 TEST_F(held, sync_goes_on)
@@ -559,7 +559,7 @@ TEST_F(held, sync_goes_on)
 
 static int call_export(struct state *s)
 {
-	return buf_export_sync_file(s->fd, DMA_BUF_SYNC_RW) < 0;
+	return buffer_export_sync_file(s->fd, DMA_BUF_SYNC_RW) < 0;
 }
 
 TEST_F(held, export_sync_file_goes_on)
@@ -582,10 +582,10 @@ TEST_F(held, close_goes_on)
 static int call_other_buffers(struct state *s)
 {
 	__u32 id;
-	int fd = mock_create(s->mock, 0, s->size, &id);
+	int fd = testdev_create(s->testdev, 0, s->size, &id);
 
 	return fd < 0 || call_bufinfo(s) || close(fd) ||
-	       mock_exporter(s->mock, id).released != 1;
+	       testdev_exporter(s->testdev, id).released != 1;
 }
 
 TEST_F(held, others_go_on)
@@ -596,7 +596,7 @@ TEST_F(held, others_go_on)
 
 static int call_import(struct state *s)
 {
-	return buf_import_sync_file(s->fd, DMA_BUF_SYNC_READ, s->fence);
+	return buffer_import_sync_file(s->fd, DMA_BUF_SYNC_READ, s->fence);
 }
 
 /* (What is signaled already adds nothing, but that is not looked at first) */
@@ -607,40 +607,40 @@ TEST_F(held, import_sync_file_waits)
 
 static int call_map(struct state *s)
 {
-	return mock_map(s->mock, s->importer, DIR_TO_DEVICE);
+	return testdev_map(s->testdev, s->importer, DIR_TO_DEVICE);
 }
 
 TEST_F(held, map_waits)
 {
 	has_to_wait(_metadata, &self->s, call_map);
-	EXPECT_EQ(1, mock_importer(self->s.mock, self->s.importer).mapped);
+	EXPECT_EQ(1, testdev_importer(self->s.testdev, self->s.importer).mapped);
 }
 
 static int call_attach(struct state *s)
 {
-	return mock_attach(s->mock, s->fd, 0) < 0;
+	return testdev_attach(s->testdev, s->fd, 0) < 0;
 }
 
 TEST_F(held, attach_waits)
 {
 	has_to_wait(_metadata, &self->s, call_attach);
-	EXPECT_EQ(2, mock_exporter(self->s.mock, self->s.id).attached);
+	EXPECT_EQ(2, testdev_exporter(self->s.testdev, self->s.id).attached);
 }
 
 static int call_detach(struct state *s)
 {
-	return mock_free(s->mock, s->importer);
+	return testdev_free(s->testdev, s->importer);
 }
 
 TEST_F(held, detach_waits)
 {
 	has_to_wait(_metadata, &self->s, call_detach);
-	EXPECT_EQ(0, mock_exporter(self->s.mock, self->s.id).attached);
+	EXPECT_EQ(0, testdev_exporter(self->s.testdev, self->s.id).attached);
 }
 
 static int call_vmap(struct state *s)
 {
-	return mock_vmap(s->mock, s->fd) < 0;
+	return testdev_vmap(s->testdev, s->fd) < 0;
 }
 
 TEST_F(held, vmap_waits)
@@ -650,18 +650,18 @@ TEST_F(held, vmap_waits)
 
 static int call_vunmap(struct state *s)
 {
-	return mock_free(s->mock, s->vmap);
+	return testdev_free(s->testdev, s->vmap);
 }
 
 TEST_F(held, vunmap_waits)
 {
 	has_to_wait(_metadata, &self->s, call_vunmap);
-	EXPECT_EQ(0, mock_exporter(self->s.mock, self->s.id).vmapped);
+	EXPECT_EQ(0, testdev_exporter(self->s.testdev, self->s.id).vmapped);
 }
 
 static int call_hold(struct state *s)
 {
-	return mock_hold(s->mock, s->fd) < 0;
+	return testdev_hold(s->testdev, s->fd) < 0;
 }
 
 /* Two cannot have it, and who waits for it can be interrupted */
@@ -676,11 +676,11 @@ TEST_F(held, hold_interrupted)
 
 	hold(_metadata, s);
 	signals_begin();
-	EXPECT_EQ(-EINTR, mock_hold(s->mock, s->fd));
-	EXPECT_EQ(-EINTR, mock_map(s->mock, s->importer, DIR_TO_DEVICE));
+	EXPECT_EQ(-EINTR, testdev_hold(s->testdev, s->fd));
+	EXPECT_EQ(-EINTR, testdev_map(s->testdev, s->importer, DIR_TO_DEVICE));
 	signals_end();
-	ASSERT_EQ(0, mock_free(s->holder, s->hold));
-	EXPECT_EQ(0, mock_map(s->mock, s->importer, DIR_TO_DEVICE));
+	ASSERT_EQ(0, testdev_free(s->holder, s->hold));
+	EXPECT_EQ(0, testdev_map(s->testdev, s->importer, DIR_TO_DEVICE));
 }
 
 TEST_HARNESS_MAIN

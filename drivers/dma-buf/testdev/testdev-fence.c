@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: fences of the mock device, and reservations that it holds.
+ * dma-buf: fences of the test device, and reservations that it holds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -9,61 +9,61 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "dma-buf-test-device-internal.h"
+#include "testdev-internal.h"
 
 /**
- * struct tdev_fence - a fence on a timeline of its own
+ * struct testdev_fence - a fence on a timeline of its own
  * @base: the fence
  * @lock: its lock
  */
-struct tdev_fence {
+struct testdev_fence {
 	struct dma_fence base;
 	spinlock_t lock; /* of base */
 };
 
-static const char *tdev_fence_driver(struct dma_fence *fence)
+static const char *testdev_fence_driver(struct dma_fence *fence)
 {
 	return "dma_buf_test";
 }
 
-static const char *tdev_fence_timeline(struct dma_fence *fence)
+static const char *testdev_fence_timeline(struct dma_fence *fence)
 {
 	return "test";
 }
 
-static const struct dma_fence_ops tdev_fence_ops = {
-	.get_driver_name = tdev_fence_driver,
-	.get_timeline_name = tdev_fence_timeline,
+static const struct dma_fence_ops testdev_fence_ops = {
+	.get_driver_name = testdev_fence_driver,
+	.get_timeline_name = testdev_fence_timeline,
 };
 
 /**
- * tdev_fence_alloc - make a fence
+ * testdev_fence_alloc - make a fence
  *
  * Whoever makes one has to see to it that it signals.
  *
  * Return: a fence with a reference for the caller, or NULL without memory.
  */
-struct dma_fence *tdev_fence_alloc(void)
+struct dma_fence *testdev_fence_alloc(void)
 {
-	struct tdev_fence *fence;
+	struct testdev_fence *fence;
 
 	fence = kzalloc(sizeof(*fence), GFP_KERNEL);
 	if (!fence)
 		return NULL;
 	spin_lock_init(&fence->lock);
-	dma_fence_init(&fence->base, &tdev_fence_ops, &fence->lock,
+	dma_fence_init(&fence->base, &testdev_fence_ops, &fence->lock,
 		       dma_fence_context_alloc(1), 1);
 	return &fence->base;
 }
 
 /**
- * tdev_fence_end - signal a fence once
- * @fence: one of tdev_fence_alloc()
+ * testdev_fence_end - signal a fence once
+ * @fence: one of testdev_fence_alloc()
  * @error: negative errno, or 0
  *
  * Return: false if it had signaled before; nothing is changed then.
  */
-bool tdev_fence_end(struct dma_fence *fence, int error)
+bool testdev_fence_end(struct dma_fence *fence, int error)
 {
 	unsigned long flags;
 	bool pending;
@@ -83,44 +83,44 @@ bool tdev_fence_end(struct dma_fence *fence, int error)
 /* A fence with a number */
 
 /**
- * struct tdev_fence_object - a fence that a test has added
+ * struct testdev_fence_object - a fence that a test has added
  * @object: base
  * @fence: the fence
  * @work: signals it if a time was given
  */
-struct tdev_fence_object {
-	struct tdev_object object;
+struct testdev_fence_object {
+	struct testdev_object object;
 	struct dma_fence *fence;
 	struct delayed_work work;
 };
 
-static struct tdev_fence_object *to_fence(struct tdev_object *object)
+static struct testdev_fence_object *to_fence(struct testdev_object *object)
 {
-	return container_of(object, struct tdev_fence_object, object);
+	return container_of(object, struct testdev_fence_object, object);
 }
 
-static void tdev_fence_work(struct work_struct *work)
+static void testdev_fence_work(struct work_struct *work)
 {
-	struct tdev_fence_object *obj =
-		container_of(work, struct tdev_fence_object, work.work);
+	struct testdev_fence_object *obj =
+		container_of(work, struct testdev_fence_object, work.work);
 
-	tdev_fence_end(obj->fence, 0);
+	testdev_fence_end(obj->fence, 0);
 }
 
-static void tdev_fence_free(struct tdev_object *object)
+static void testdev_fence_free(struct testdev_object *object)
 {
-	struct tdev_fence_object *obj = to_fence(object);
+	struct testdev_fence_object *obj = to_fence(object);
 
 	cancel_delayed_work_sync(&obj->work);
-	tdev_fence_end(obj->fence, 0);
+	testdev_fence_end(obj->fence, 0);
 	dma_fence_put(obj->fence);
 	kfree(obj);
 }
 
-const struct tdev_type tdev_fence_type = { .free = tdev_fence_free };
+const struct testdev_type testdev_fence_type = { .free = testdev_fence_free };
 
-static int tdev_fence_add(struct dma_buf *dmabuf, struct dma_fence *fence,
-			  enum dma_resv_usage usage)
+static int testdev_fence_add(struct dma_buf *dmabuf, struct dma_fence *fence,
+			     enum dma_resv_usage usage)
 {
 	int ret;
 
@@ -136,12 +136,12 @@ static int tdev_fence_add(struct dma_buf *dmabuf, struct dma_fence *fence,
 }
 
 /**
- * tdev_fence - DMA_BUF_TEST_FENCE
+ * testdev_fence - DMA_BUF_TEST_FENCE
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_fence(struct tdev_call *call)
+int testdev_fence(struct testdev_call *call)
 {
 	static const enum dma_resv_usage usages[] = {
 		[DMA_BUF_TEST_KERNEL] = DMA_RESV_USAGE_KERNEL,
@@ -150,11 +150,11 @@ int tdev_fence(struct tdev_call *call)
 		[DMA_BUF_TEST_BOOKKEEP] = DMA_RESV_USAGE_BOOKKEEP,
 	};
 	struct dma_buf_test_fence *arg = &call->arg.fence;
-	struct tdev_fence_object *obj;
+	struct testdev_fence_object *obj;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (arg->usage >= ARRAY_SIZE(usages) || arg->delay_ms > TDEV_DELAY_MAX_MS)
+	if (arg->usage >= ARRAY_SIZE(usages) || arg->delay_ms > TESTDEV_DELAY_MAX_MS)
 		return -EINVAL;
 
 	dmabuf = dma_buf_get(arg->fd);
@@ -165,22 +165,22 @@ int tdev_fence(struct tdev_call *call)
 	obj = kzalloc(sizeof(*obj), GFP_KERNEL);
 	if (!obj)
 		goto out;
-	INIT_DELAYED_WORK(&obj->work, tdev_fence_work);
+	INIT_DELAYED_WORK(&obj->work, testdev_fence_work);
 
-	obj->fence = tdev_fence_alloc();
+	obj->fence = testdev_fence_alloc();
 	if (!obj->fence) {
 		kfree(obj);
 		goto out;
 	}
 
-	ret = tdev_object_make(call, &obj->object, &tdev_fence_type);
+	ret = testdev_object_make(call, &obj->object, &testdev_fence_type);
 	if (ret) {
-		tdev_fence_free(&obj->object);
+		testdev_fence_free(&obj->object);
 		goto out;
 	}
 
 	/* From here on dispatch frees it when something fails. */
-	ret = tdev_fence_add(dmabuf, obj->fence, usages[arg->usage]);
+	ret = testdev_fence_add(dmabuf, obj->fence, usages[arg->usage]);
 	if (!ret && arg->delay_ms)
 		schedule_delayed_work(&obj->work, msecs_to_jiffies(arg->delay_ms));
 	arg->id = call->id;
@@ -190,49 +190,49 @@ out:
 }
 
 /**
- * tdev_signal - DMA_BUF_TEST_SIGNAL
+ * testdev_signal - DMA_BUF_TEST_SIGNAL
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_signal(struct tdev_call *call)
+int testdev_signal(struct testdev_call *call)
 {
 	struct dma_buf_test_signal *arg = &call->arg.signal;
-	struct tdev_object *object;
+	struct testdev_object *object;
 	bool pending;
 
 	if (arg->error > 0 || arg->error < -MAX_ERRNO)
 		return -EINVAL;
 
-	object = tdev_object_get(call->session, arg->id, &tdev_fence_type);
+	object = testdev_object_get(call->session, arg->id, &testdev_fence_type);
 	if (!object)
 		return -ENOENT;
 
-	pending = tdev_fence_end(to_fence(object)->fence, arg->error);
-	tdev_object_put(object);
+	pending = testdev_fence_end(to_fence(object)->fence, arg->error);
+	testdev_object_put(object);
 	return pending ? 0 : -EALREADY;
 }
 
 /* A reservation that is held */
 
 /**
- * struct tdev_hold - a reservation held by a thread
+ * struct testdev_hold - a reservation held by a thread
  * @object: base
  * @dmabuf: the buffer, with a reference
  * @thread: who holds it. The caller's own thread cannot: it goes back to user
  *	space, where no lock may be held
  * @held: completed when it does
  */
-struct tdev_hold {
-	struct tdev_object object;
+struct testdev_hold {
+	struct testdev_object object;
 	struct dma_buf *dmabuf;
 	struct task_struct *thread;
 	struct completion held;
 };
 
-static int tdev_hold_thread(void *data)
+static int testdev_hold_thread(void *data)
 {
-	struct tdev_hold *hold = data;
+	struct testdev_hold *hold = data;
 	struct dma_resv *resv = hold->dmabuf->resv;
 	unsigned long end;
 
@@ -267,27 +267,27 @@ static int tdev_hold_thread(void *data)
 	return 0;
 }
 
-static void tdev_hold_free(struct tdev_object *object)
+static void testdev_hold_free(struct testdev_object *object)
 {
-	struct tdev_hold *hold = container_of(object, struct tdev_hold, object);
+	struct testdev_hold *hold = container_of(object, struct testdev_hold, object);
 
 	kthread_stop(hold->thread);
 	dma_buf_put(hold->dmabuf);
 	kfree(hold);
 }
 
-const struct tdev_type tdev_hold_type = { .free = tdev_hold_free };
+const struct testdev_type testdev_hold_type = { .free = testdev_hold_free };
 
 /**
- * tdev_hold - DMA_BUF_TEST_HOLD
+ * testdev_hold - DMA_BUF_TEST_HOLD
  * @call: the ioctl
  *
  * Return: 0 or a negative errno.
  */
-int tdev_hold(struct tdev_call *call)
+int testdev_hold(struct testdev_call *call)
 {
 	struct dma_buf_test_hold *arg = &call->arg.hold;
-	struct tdev_hold *hold;
+	struct testdev_hold *hold;
 	int ret;
 
 	hold = kzalloc(sizeof(*hold), GFP_KERNEL);
@@ -301,15 +301,15 @@ int tdev_hold(struct tdev_call *call)
 		goto free;
 	}
 
-	hold->thread = kthread_run(tdev_hold_thread, hold, "dma_buf_test_hold");
+	hold->thread = kthread_run(testdev_hold_thread, hold, "dma_buf_test_hold");
 	if (IS_ERR(hold->thread)) {
 		ret = PTR_ERR(hold->thread);
 		goto put;
 	}
 
-	ret = tdev_object_make(call, &hold->object, &tdev_hold_type);
+	ret = testdev_object_make(call, &hold->object, &testdev_hold_type);
 	if (ret) {
-		tdev_hold_free(&hold->object);
+		testdev_hold_free(&hold->object);
 		return ret;
 	}
 

@@ -3,8 +3,8 @@
  * dma-buf: what the suites of the core's KUnit tests share.
  *
  * Like the mock it stands on public headers alone. One suite for each subject;
- * what the stock core of 6.12 does not have is in dma-buf-test-mainline.c, what
- * would crash or hang it in dma-buf-test-fatal.c, so that the others can be run
+ * what the stock core of 6.12 does not have is in mainline_kunit.c, what
+ * would crash or hang it in fatal_kunit.c, so that the others can be run
  * on both.
  */
 #ifndef _DMA_BUF_TEST_H
@@ -14,7 +14,7 @@
 #include <linux/dma-buf.h>
 #include <linux/poll.h>
 
-#include "dma-buf-mock.h"
+#include "mock.h"
 
 /* What the kernel log is to hold */
 int test_init(struct kunit *test);

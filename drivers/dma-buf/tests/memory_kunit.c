@@ -18,7 +18,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/dma-buf.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 #if IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS) && \
 	defined(CONFIG_MODULE_UNLOAD)
@@ -162,7 +162,7 @@ static void test_memory_attach(struct kunit *test)
 			failed++;
 		} else {
 			dma_buf_detach(dmabuf, attach);
-			mock_expect_ops(mock, MOCK_ATTACH, MOCK_DETACH);
+			mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 		}
 		KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	}
@@ -195,8 +195,8 @@ static void test_memory_map(struct kunit *test)
 							  DMA_TO_DEVICE);
 		}
 		KUNIT_EXPECT_EQ(test, mock->tables, 0U);
-		KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN), 1U);
-		KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_UNPIN), 1U);
+		KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_PIN), 1U);
+		KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_UNPIN), 1U);
 	}
 	KUNIT_EXPECT_FALSE(test, starved);
 	/* Two are the exporter's own. */
@@ -337,7 +337,7 @@ static struct kunit_case dma_buf_memory_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_memory_test_suite = {
-	.name = "dma-buf-memory",
+	.name = "dma_buf_memory",
 	.init = test_memory_init,
 	.test_cases = dma_buf_memory_test_cases,
 };

@@ -14,7 +14,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "dma-buf-test.h"
+#include "util.h"
 
 static const struct dma_buf_attach_ops test_deaf = {
 	.allow_peer2peer = false,
@@ -82,9 +82,9 @@ static void test_attach_without_callback(struct kunit *test)
 		expect_end();
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
-		mock_expect_ops(mock, MOCK_MAP);
+		mock_expect_ops(mock, HOOK_MAP);
 	else
-		mock_expect_ops(mock, MOCK_PIN, MOCK_MAP);
+		mock_expect_ops(mock, HOOK_PIN, HOOK_MAP);
 	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
 	dma_resv_unlock(dmabuf->resv);
 
@@ -106,8 +106,8 @@ static void test_map_without_callback(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
-	mock_expect_ops(mock, MOCK_ATTACH, MOCK_MAP, MOCK_UNMAP, MOCK_DETACH,
-			MOCK_RELEASE);
+	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH,
+			HOOK_RELEASE);
 }
 
 static void test_move_notify_reaches(struct kunit *test)
@@ -167,8 +167,8 @@ static void test_move_notify_unmaps(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, sgt);
 	dma_resv_unlock(dmabuf->resv);
 
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_MAP), mock_count(mock, MOCK_UNMAP));
-	KUNIT_EXPECT_EQ(test, mock_count(mock, MOCK_PIN), mock_count(mock, MOCK_UNPIN));
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_MAP), mock_count(mock, HOOK_UNMAP));
+	KUNIT_EXPECT_EQ(test, mock_count(mock, HOOK_PIN), mock_count(mock, HOOK_UNPIN));
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
 }
@@ -485,7 +485,7 @@ static struct kunit_case dma_buf_mainline_test_cases[] = {
 };
 
 static struct kunit_suite dma_buf_mainline_test_suite = {
-	.name = "dma-buf-mainline",
+	.name = "dma_buf_mainline",
 	.init = test_init,
 	.test_cases = dma_buf_mainline_test_cases,
 };
