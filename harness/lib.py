@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import pathlib
 import re
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -14,6 +15,13 @@ def kernels(version):
     with open(os.path.join(TOP, "kernels", version, "kernels"), encoding="utf-8") as f:
         return [line.split()[0] for line in f
                 if line.strip() and not line.startswith("#")]
+
+
+def core_sources():
+    """The C files of the core itself, without its tests, as paths."""
+    folder = pathlib.Path(TOP, "drivers/dma-buf")
+    return sorted(path for path in folder.glob("dma-buf*.c")
+                  if not re.match(r"dma-buf-(test|mock|bench)", path.name))
 
 
 class Parser(argparse.ArgumentParser):

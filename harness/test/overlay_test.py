@@ -29,6 +29,65 @@ Once is not enough.
  int line_6;
 """
 
+# The base's build files, and what is to be left of them
+KCONFIG = """# comment
+menu "Buffers"
+
+config FENCE
+	bool "Fences"
+	help
+	  Of devices.
+
+	  And of programs.
+
+config CORE_DEBUG
+	bool "Checks"
+
+menuconfig HEAPS
+	bool "Heaps"
+
+config OLD
+	bool "Statistics"
+	help
+	  Of old.
+
+	  Very old.
+
+source "drivers/dma-buf/heaps/Kconfig"
+
+endmenu
+"""
+MAKEFILE = """obj-y := core.o fence.o \\
+	 resv.o
+obj-$(CONFIG_HEAPS) += heaps/
+obj-$(CONFIG_OLD) += old.o
+
+tests-y := \\
+	one.o
+"""
+KCONFIG_SED = """/^config CORE_DEBUG$/i\\
+source "drivers/dma-buf/Kconfig.core"\\
+
+/^config CORE_DEBUG$/,/^$/d
+/^config OLD$/,/^source /{
+	/^source /!d
+}
+"""
+MAKEFILE_SED = """/^obj-$(CONFIG_OLD)/d
+$a\\
+include $(src)/Makefile.core
+"""
+BUILD_FILES = {
+    "build/1/base/drivers/dma-buf/Kconfig": KCONFIG,
+    "build/1/base/drivers/dma-buf/Makefile": MAKEFILE,
+    "drivers/dma-buf/Kconfig.core": "config CORE_DEBUG\n\tbool \"Watch\"\n",
+    "drivers/dma-buf/Makefile.core": "obj-y += file.o\nobj-$(CONFIG_BPF) += dma-buf-bpf.o\n",
+    "kernels/1/build-files/Kconfig.sed": KCONFIG_SED,
+    "kernels/1/build-files/Makefile.sed": MAKEFILE_SED,
+    "kernels/1/dropped": "file drivers/old.c ours does it\n"
+                         "config OLD is gone\nobject old.o is gone\n",
+}
+
 
 class Overlay(unittest.TestCase):
     """A small base, one file of ours, and patches."""
@@ -155,6 +214,77 @@ class Overlay(unittest.TestCase):
         os.unlink(path)
         self.put("build/1/src/Kbuild", "obj-y += x.o\n")
         self.red("Kbuild differs from the pristine tree and is not ours")
+
+    def share(self, name=None, old="", new=""):
+        """Have build files that the base and we share, after a change in one."""
+        for path, text in BUILD_FILES.items():
+            if path == name:
+                self.assertIn(old, text)
+                text = text.replace(old, new)
+            self.put(path, text)
+
+    def test_build_files(self):
+        self.share()
+        self.green("  edited  drivers/dma-buf/Kconfig  +1 -9\n",
+                   "  edited  drivers/dma-buf/Makefile  +1 -1\n",
+                   "all of them ours but 2 build files of the base\n")
+        self.assertEqual(self.get("build/1/src/drivers/dma-buf/Makefile"), MAKEFILE.replace(
+            "obj-$(CONFIG_OLD) += old.o\n", "") + "include $(src)/Makefile.core\n")
+        text = self.get("build/1/src/drivers/dma-buf/Kconfig")
+        self.assertIn("programs.\n\nsource \"drivers/dma-buf/Kconfig.core\"\n\nmenuconfig HEAPS",
+                      text)
+        self.assertIn('"Heaps"\n\nsource "drivers/dma-buf/heaps/Kconfig"\n\nendmenu\n', text)
+        self.assertNotIn("drivers/dma-buf/Kconfig\n", self.get("build/1/src.list") + "\n")
+        self.green("overlay: 0 files brought up to date")
+
+    def test_another_line_changed(self):
+        kconfig, makefile = (f"kernels/1/build-files/{name}.sed" for name in ("Kconfig", "Makefile"))
+        for name, line, rule in (
+                ("Kconfig", "-\tbool \"Fences\"", "s/Fences/Completions/"),
+                ("Kconfig", "+\tbool \"Completions\"", "s/Fences/Completions/"),
+                ("Kconfig", "-menuconfig HEAPS", "/^menuconfig HEAPS/,/^$/d"),
+                ("Kconfig", "-source \"drivers/dma-buf/heaps/Kconfig\"", "/heaps/d"),
+                ("Kconfig", "-# comment", "1d"),
+                ("Kconfig", "+config MORE", "$a\\\nconfig MORE"),
+                ("Makefile", "-obj-y := core.o fence.o \\", "s/fence.o//"),
+                ("Makefile", "-obj-$(CONFIG_HEAPS) += heaps/", "/heaps/d"),
+                ("Makefile", "+KCSAN_SANITIZE := y", "1i\\\nKCSAN_SANITIZE := y")):
+            script = kconfig if name == "Kconfig" else makefile
+            text = BUILD_FILES[script]
+            self.share(script, text, text + rule + "\n")
+            self.red(f"drivers/dma-buf/{name} differs from the base: {line}\n")
+
+    def test_an_entry_left(self):
+        self.share("kernels/1/build-files/Kconfig.sed", "/^config CORE_DEBUG$/,/^$/d\n")
+        self.red("drivers/dma-buf/Kconfig differs from the base: +config CORE_DEBUG\n")
+        self.share("kernels/1/build-files/Makefile.sed", "/^obj-$(CONFIG_OLD)/d\n")
+        self.red("drivers/dma-buf/Makefile differs from the base: +obj-$(CONFIG_OLD) += old.o\n")
+
+    def test_an_entry_lost(self):
+        self.share("drivers/dma-buf/Kconfig.core", "CORE_DEBUG", "CORE_WATCH")
+        self.red("drivers/dma-buf/Kconfig differs from the base: -config CORE_DEBUG\n")
+        self.share("kernels/1/dropped", "object old.o is gone\n")
+        self.red("drivers/dma-buf/Makefile differs from the base: -obj-$(CONFIG_OLD) += old.o\n")
+
+    def test_ours_not_read(self):
+        self.share("kernels/1/build-files/Makefile.sed", "include $(src)/Makefile.core", "")
+        self.red("drivers/dma-buf/Makefile has the line 'include $(src)/Makefile.core' 0 times")
+        self.share("kernels/1/build-files/Kconfig.sed", "Kconfig.core", "Kconfig.other")
+        self.red("Kconfig has the line 'source \"drivers/dma-buf/Kconfig.core\"' 0 times")
+
+    def test_object_that_the_base_has(self):
+        self.share()
+        self.put("build/1/base/kernel/bpf/dmabuf_iter.c", "int theirs;\n")
+        self.red("Makefile.core names dma-buf-bpf.o, and the base has kernel/bpf/")
+        # A rule for that kernel takes it out of ours.
+        self.put("kernels/1/build-files/Makefile.core.sed", "/dma-buf-bpf/d\n")
+        self.green()
+        self.assertEqual(self.get("build/1/src/drivers/dma-buf/Makefile.core"),
+                         "obj-y += file.o\n")
+
+    def test_no_such_build_file(self):
+        self.put("kernels/1/build-files/Kbuild.sed", "p\n")
+        self.red("kernels/1/build-files/Kbuild.sed: there is no drivers/dma-buf/Kbuild")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What kbuild is told for the kernel race, see harness/build.
+# Variables of kbuild for the kernel race, see harness/build.
 
-# KCSAN samples accesses, and a watched one stands still for a while. Spread over
-# the whole kernel that finds the base's races and hardly ever ours. So only
-# drivers/dma-buf is watched, whose Makefile says so, and what is done to its
-# files: then each access there is watched often, and for long. A race with code
-# that is not watched is seen all the same, if it changes the value.
-KCSAN_SANITIZE=n
+# KCSAN samples accesses, and delays a watched one. Over the whole kernel it would find
+# the base's races and hardly ever ours. So instrument drivers/dma-buf and the code that
+# handles its files, and no other: each access there is watched often, and for long. A
+# race with code that is not instrumented is still found if it changes the value.
+KCSAN_SANITIZE=$(if $(filter drivers/dma-buf drivers/dma-buf/tests drivers/dma-buf/testdev,$(obj)),y,n)
 KCSAN_SANITIZE_file_table.o=y
 KCSAN_SANITIZE_eventpoll.o=y
 KCSAN_SANITIZE_select.o=y
 
-# A lock that is not watched still orders what is done under it. mm and sched
-# say so themselves.
+# A lock in code that is not instrumented still orders accesses. The makefiles of mm and
+# sched ask for that themselves.
 KCSAN_INSTRUMENT_BARRIERS_spinlock.o=y
 KCSAN_INSTRUMENT_BARRIERS_qspinlock.o=y
 KCSAN_INSTRUMENT_BARRIERS_qrwlock.o=y

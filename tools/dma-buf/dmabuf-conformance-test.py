@@ -4,8 +4,8 @@
 
     dmabuf-conformance-test.py [PATH-OF-DMABUF-CONFORMANCE]
 
-No buffers, no rights and no particular kernel are needed. That its checks find what is
-wrong with an exporter is tested in harness/guest/suites/conformance.
+No buffers, no rights and no particular kernel are needed. It does not test that the
+program finds what is wrong with an exporter.
 """
 
 import os
