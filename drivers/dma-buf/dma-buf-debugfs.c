@@ -244,14 +244,13 @@ static const struct file_operations dma_buf_bufinfo_fops = {
 	.release	= dma_buf_bufinfo_release,
 };
 
-/**
- * dma_buf_debugfs_init - make the files
- *
- * That they cannot be made hurts nobody.
- */
-void __init dma_buf_debugfs_init(void)
+/* Errors are ignored on purpose: debugfs is optional. */
+static int __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
 
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+	return 0;
 }
+/* After dma_buf_init(), which initialises the registry that a reader walks. */
+fs_initcall(dma_buf_debugfs_init);

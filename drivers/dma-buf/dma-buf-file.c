@@ -461,7 +461,6 @@ static int __init dma_buf_init(void)
 		return ret;
 	}
 
-	dma_buf_debugfs_init();
 	return 0;
 }
 subsys_initcall(dma_buf_init);

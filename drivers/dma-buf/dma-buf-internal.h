@@ -282,11 +282,4 @@ dma_buf_import_sync_file(struct dma_buf *dmabuf,
 }
 #endif
 
-/* dma-buf-debugfs.c */
-#ifdef CONFIG_DEBUG_FS
-void dma_buf_debugfs_init(void);
-#else
-static inline void dma_buf_debugfs_init(void) { }
-#endif
-
 #endif /* _DMA_BUF_INTERNAL_H */
