@@ -37,7 +37,6 @@
 struct seq_file;
 
 extern const struct file_operations dma_buf_fops;
-extern struct file *dma_buf_kept_file;
 
 /* The two questions of poll(); an index into dma_buf_object.poll */
 enum dma_buf_poll_dir {
@@ -108,7 +107,7 @@ struct dma_buf_name {
  * @poll_wait: pollers
  * @poll: what they wait for, by enum dma_buf_poll_dir; NULL if none had to wait yet
  * @embedded_resv: dma_buf.resv points here if the exporter brought none
- * @inode: carries all this, see dma-buf-file.c
+ * @inode: carries all this, see dma-buf-object.c
  */
 struct dma_buf_object {
 	struct hlist_node shard_link;
@@ -208,14 +207,15 @@ static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
 DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
 	     dma_resv_unlock(_T->resv))
 
-/* dma-buf-file.c */
+/* dma-buf-object.c */
+int dma_buf_fs_init(const struct file_operations *fops);
 struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info);
+void dma_buf_object_destroy(struct dma_buf_object *obj);
+
+/* dma-buf-file.c */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
 void dma_buf_show_name(struct seq_file *m, const char *text);
-
-/* dma-buf.c */
-void dma_buf_destroy(struct dma_buf_object *obj);
 
 /* dma-buf-attach.c */
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);

@@ -2,7 +2,7 @@
 /*
  * dma-buf: the life of a buffer, from export to release.
  *
- * A buffer is a file (dma-buf-file.c makes it). References to the buffer are
+ * A buffer is a file (dma-buf-object.c makes it). References to the buffer are
  * references to the file, held by descriptors, maps, importers and walkers, and
  * the release runs in the last fput(): in process context, deferred past
  * whatever locks the one who dropped the reference holds, and before the struct
@@ -21,6 +21,7 @@
 #include <linux/export.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/init.h>
 #include <linux/limits.h>
 #include <linux/module.h>
 
@@ -51,66 +52,6 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 		return -EINVAL;
 
 	return 0;
-}
-
-/*
- * Leak a buffer on purpose. Its struct file is about to be freed, and serves
- * somebody else soon, but the importer that forgot the buffer may still look at
- * dmabuf->file, take a reference or drop one. So the pointer leads to a file that is
- * never freed and is no dma-buf from now on. The reference taken here serves an
- * importer that still has one of the buffer's to drop.
- */
-static void dma_buf_keep(struct dma_buf_object *obj)
-{
-	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
-	/* Fully ordered: the pointer is visible before the raised count. */
-	ihold(&obj->inode);
-}
-
-/**
- * dma_buf_destroy - end a buffer whose last reference is gone
- * @obj: the buffer
- *
- * If an importer has left an attachment or a kernel mapping behind, freeing the
- * buffer would be a use-after-free. Nothing is freed in that case: object and
- * exporter module are leaked on purpose, and the release hook is not called.
- *
- * Context: Process context, no locks held: the exporter's release hook may take
- * reservations, mutexes and rwsems.
- */
-void dma_buf_destroy(struct dma_buf_object *obj)
-{
-	struct dma_buf *dmabuf = &obj->dmabuf;
-	struct module *owner = dmabuf->owner;
-	bool waiters;
-
-	trace_dma_buf_release(dmabuf);
-	dma_buf_registry_del(obj);
-	dma_buf_poll_shutdown(obj);
-
-	/* No user is left who could queue itself, so a lockless look will do. */
-	waiters = waitqueue_active(&obj->poll_wait);
-	if (WARN_ONCE(waiters || obj->vmaps || !list_empty(&dmabuf->attachments),
-		      "buffer %llu of %s released while in use, kept for good\n",
-		      dma_buf_ino(dmabuf), dmabuf->exp_name)) {
-		dma_buf_keep(obj);
-	} else {
-		dmabuf->ops->release(dmabuf);
-		if (dmabuf->resv == &obj->embedded_resv) {
-			dma_resv_fini(dmabuf->resv);
-			/* A walk under RCU that starts over must find an end. */
-			RCU_INIT_POINTER(dmabuf->resv->fences, NULL);
-		}
-		module_put(owner);
-	}
-
-	/*
-	 * The next buffer in this memory must find it as it is left here. Whoever has
-	 * the last reference to the dentry frees it, which may be somebody else, and
-	 * dput() is relaxed where it drops one that is not the last. Pairs with the
-	 * dependency from there to freeing.
-	 */
-	smp_wmb();
 }
 
 /* Apart, so that nothing has to be kept for the event where it is off. */
@@ -272,3 +213,10 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	return &obj->dmabuf;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
+
+static int __init dma_buf_init(void)
+{
+	dma_buf_registry_init();
+	return dma_buf_fs_init(&dma_buf_fops);
+}
+subsys_initcall(dma_buf_init);
