@@ -214,6 +214,56 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
 
+/**
+ * dma_buf_iter_begin - start a walk over every live buffer
+ *
+ * Go on with dma_buf_iter_next(). A buffer that lives through the whole walk is
+ * seen exactly once; one that is exported or released meanwhile may be seen or
+ * not. To end a walk early, dma_buf_put() the buffer at hand.
+ *
+ * The walker may sleep between two steps. It must not call the exporter's hooks
+ * of a buffer that it found: the exporter may be about to replace their table.
+ *
+ * Context: Process context, may sleep. Takes no lock that drivers see; the caller
+ * may hold reservations.
+ * Return: a buffer with a reference, NULL if there is none.
+ */
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	struct dma_buf_cursor cursor;
+	struct dma_buf *first;
+
+	dma_buf_cursor_init(&cursor);
+	dma_buf_cursor_first(&cursor);
+	first = dma_buf_cursor_get(&cursor);
+	dma_buf_cursor_end(&cursor);
+	return first;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_iter_begin, DMA_BUF);
+
+/**
+ * dma_buf_iter_next - one step of a walk over every live buffer
+ * @dmabuf: what the last step returned; its reference is dropped
+ *
+ * Context: as dma_buf_iter_begin().
+ * Return: a buffer with a reference, NULL at the end.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *dmabuf)
+{
+	struct dma_buf_cursor cursor;
+	struct dma_buf *next;
+
+	if (WARN_ON_ONCE(!dmabuf))
+		return NULL;
+
+	dma_buf_cursor_init(&cursor);
+	next = dma_buf_cursor_pass(&cursor, dmabuf);
+	dma_buf_cursor_end(&cursor);
+	dma_buf_put(dmabuf);
+	return next;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_iter_next, DMA_BUF);
+
 static int __init dma_buf_init(void)
 {
 	dma_buf_registry_init();
