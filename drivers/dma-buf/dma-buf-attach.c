@@ -29,7 +29,6 @@
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include <trace/events/dma_buf.h>
@@ -419,12 +418,6 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	} while (at != head);
 }
 
-struct dma_buf_users {
-	unsigned int attachments;
-	unsigned int maps;
-	unsigned int pins;
-};
-
 static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
 {
 	struct dma_buf_attachment_object *obj = to_attachment(attach);
@@ -439,42 +432,17 @@ static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
 	return true;
 }
 
-static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
-{
-	struct seq_file *m = data;
-
-	seq_puts(m, "attached:\t");
-	dma_buf_show_name(m, dev_driver_string(attach->dev));
-	seq_putc(m, ' ');
-	dma_buf_show_name(m, dev_name(attach->dev));
-	seq_putc(m, '\n');
-	/* After an overflow all is shown again, with more room. */
-	return !seq_has_overflowed(m);
-}
-
 /**
- * dma_buf_show_users - print the keys of fdinfo that tell how a buffer is used
- * @m: where to print
+ * dma_buf_count_users - count what devices have of a buffer
  * @dmabuf: buffer
- *
- * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. Numbers and lines
- * may change while they are read: what they tell is guarded by the reservation,
- * which drivers hold for long, and which is therefore not taken here.
+ * @users: becomes the counts, which may change while they are taken
  *
  * Context: Process context, may sleep.
  */
-void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
+void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users)
 {
-	struct dma_buf_users users = { };
-
-	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, &users);
-	seq_put_decimal_ull(m, "attachments:\t", users.attachments);
-	seq_put_decimal_ull(m, "\nmappings:\t", users.maps);
-	seq_put_decimal_ull(m, "\npinned:\t", users.pins);
-	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(to_object(dmabuf)->vmaps));
-	seq_putc(m, '\n');
-	if (users.attachments)
-		dma_buf_visit_attachments(dmabuf, dma_buf_show_user, m);
+	*users = (struct dma_buf_users) { };
+	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, users);
 }
 
 /**

@@ -7,16 +7,12 @@
  * nothing is waited for and nobody has to wait. Between two read() calls only
  * the place is remembered, no reference, so an idle reader keeps no buffer alive.
  */
-#include <linux/cleanup.h>
 #include <linux/debugfs.h>
-#include <linux/device.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
-#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 
 #include "dma-buf-internal.h"
@@ -38,79 +34,6 @@ struct dma_buf_bufinfo {
 /* Records: the head (SEQ_START_TOKEN), buffers, the totals. */
 static char dma_buf_bufinfo_totals;
 #define DMA_BUF_TOTALS_TOKEN	((void *)&dma_buf_bufinfo_totals)
-
-static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
-{
-	static const char * const usages[] = {
-		[DMA_RESV_USAGE_KERNEL]		= "kernel",
-		[DMA_RESV_USAGE_WRITE]		= "write",
-		[DMA_RESV_USAGE_READ]		= "read",
-		[DMA_RESV_USAGE_BOOKKEEP]	= "bookkeep",
-	};
-	size_t start = m->count;
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	dma_resv_iter_begin(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/* The list has changed: what was printed of it is void. */
-		if (dma_resv_iter_is_restarted(&cursor) &&
-		    !seq_has_overflowed(m))
-			m->count = start;
-		/*
-		 * Its driver may free the names once the fence has signaled and RCU
-		 * has no reader left: our reference keeps the fence, but not them.
-		 */
-		guard(rcu)();
-		/*
-		 * The bit alone: dma_fence_is_signaled() may signal the fence, and
-		 * so take a lock that is gone if its driver has just done that.
-		 */
-		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
-			continue;
-		/*
-		 * In the form of dma_fence_describe(), which does not escape:
-		 * timelines may be named after the program that submits work.
-		 */
-		seq_printf(m, "\t%s fence:",
-			   usages[dma_resv_iter_usage(&cursor)]);
-		dma_buf_show_name(m, fence->ops->get_driver_name(fence));
-		seq_putc(m, ' ');
-		dma_buf_show_name(m, fence->ops->get_timeline_name(fence));
-		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
-		/* The buffer is shown again, with more room. */
-		if (seq_has_overflowed(m))
-			break;
-	}
-	dma_resv_iter_end(&cursor);
-}
-
-/* State of showing the attached devices of one buffer */
-struct dma_buf_devices {
-	struct seq_file *m;
-	int count;
-};
-
-static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
-{
-	struct dma_buf_devices *devices = data;
-
-	seq_putc(devices->m, '\t');
-	dma_buf_show_name(devices->m, dev_name(attach->dev));
-	seq_putc(devices->m, '\n');
-	devices->count++;
-	/* After an overflow the buffer is shown again, with more room. */
-	return !seq_has_overflowed(devices->m);
-}
-
-static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
-{
-	struct dma_buf_devices devices = { .m = m };
-
-	seq_puts(m, "\tAttached Devices:\n");
-	dma_buf_visit_attachments(dmabuf, dma_buf_show_device, &devices);
-	seq_printf(m, "Total %d devices attached\n\n", devices.count);
-}
 
 static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 {

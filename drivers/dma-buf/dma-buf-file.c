@@ -4,11 +4,9 @@
  */
 #include <linux/build_bug.h>
 #include <linux/compat.h>
-#include <linux/ctype.h>
 #include <linux/dma-buf.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include <trace/events/dma_buf.h>
@@ -31,50 +29,6 @@ assert_ioctl(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, _IOC_WRITE, 3, 8);
 static_assert(DMA_BUF_SYNC_VALID_FLAGS_MASK == 7);
 
 /* The buffer's name */
-
-/**
- * dma_buf_copy_name - copy the name that user space gave a buffer
- * @dmabuf: buffer, possibly released already
- * @text: becomes the name, the empty string if there is none
- *
- * Return: true if a name was set, even an empty one.
- */
-bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
-{
-	bool named;
-
-	spin_lock(&dmabuf->name_lock);
-	named = dmabuf->name;
-	strscpy(text, named ? dmabuf->name : "", DMA_BUF_NAME_LEN);
-	spin_unlock(&dmabuf->name_lock);
-	return named;
-}
-
-/**
- * dma_buf_show_name - print a name that user space may have chosen
- * @m: where to
- * @text: name; NULL is printed as printf does
- *
- * Control characters and backslashes are printed in octal, so that a name can
- * neither forge a line nor control the reader's terminal. seq_escape() would do
- * the same, but looks for each character in a list of them.
- *
- * Context: any, also under a spinlock.
- */
-void dma_buf_show_name(struct seq_file *m, const char *text)
-{
-	char c;
-
-	if (!text)
-		text = "(null)";
-
-	while ((c = *text++)) {
-		if (iscntrl(c) || c == '\\')
-			seq_printf(m, "\\%03o", c);
-		else
-			seq_putc(m, c);
-	}
-}
 
 static long dma_buf_set_name(struct dma_buf *dmabuf, const char __user *arg)
 {

@@ -213,16 +213,32 @@ struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info);
 void dma_buf_object_destroy(struct dma_buf_object *obj);
 
-/* dma-buf-file.c */
+/* dma-buf-show.c */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
 void dma_buf_show_name(struct seq_file *m, const char *text);
+void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
+void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf);
+void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf);
 
 /* dma-buf-attach.c */
-void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
 /* Called for each attachment until it returns false */
 typedef bool (*dma_buf_visit_fn)(struct dma_buf_attachment *attach, void *data);
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data);
+
+/**
+ * struct dma_buf_users - what devices have of a buffer
+ * @attachments: attachments
+ * @maps: their mappings
+ * @pins: their pins, and the mappings that hold the memory in place
+ */
+struct dma_buf_users {
+	unsigned int attachments;
+	unsigned int maps;
+	unsigned int pins;
+};
+
+void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users);
 
 /* dma-buf-registry.c */
 void dma_buf_registry_init(void);
