@@ -56,14 +56,173 @@ struct dma_buf_attachment_object {
 	struct file *abandoned_file;
 };
 
-/* Stands in for the callbacks of an importer that may be gone. */
-static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
-
 static struct dma_buf_attachment_object *
 to_attachment(struct dma_buf_attachment *attach)
 {
 	return container_of(attach, struct dma_buf_attachment_object, attach);
 }
+
+/*
+ * Attach
+ */
+
+/**
+ * dma_buf_dynamic_attach - declare that a device will use a buffer
+ * @dmabuf: buffer; the importer must hold a reference until it has detached
+ * @dev: device that will do DMA
+ * @importer_ops: callbacks of a dynamic importer, NULL for a static one
+ * @importer_priv: for those callbacks
+ *
+ * Nothing is mapped yet. An exporter which cannot serve the device may refuse.
+ *
+ * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
+ * the caller must not hold.
+ * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
+ * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
+ * exporter's error, such as -EBUSY if the memory has its place already, @dev
+ * cannot reach it there, and it cannot be moved.
+ */
+struct dma_buf_attachment *
+dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
+		       const struct dma_buf_attach_ops *importer_ops,
+		       void *importer_priv)
+{
+	struct dma_buf_attachment_object *obj __free(kfree) = NULL;
+	struct dma_buf_attachment *attach;
+	int ret = 0;
+
+	if (WARN_ON_ONCE(!dmabuf || !dev))
+		return ERR_PTR(-EINVAL);
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+
+	/* Member by member is less work than to clear it all first. */
+	*obj = (struct dma_buf_attachment_object) {
+		.attach = {
+			.dmabuf = dmabuf,
+			.dev = dev,
+			.dir = DMA_NONE,
+			.peer2peer = importer_ops && importer_ops->allow_peer2peer,
+			.importer_ops = importer_ops,
+			.importer_priv = importer_priv,
+		},
+	};
+	attach = &obj->attach;
+
+	if (dmabuf->ops->attach)
+		ret = dmabuf->ops->attach(dmabuf, attach);
+	if (ret)
+		return ERR_PTR(ret);
+
+	guard(dma_buf_resv)(dmabuf);
+	/*
+	 * Readers that do not hold the reservation see the attachment fully
+	 * initialised or not at all.
+	 */
+	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	trace_dma_buf_dynamic_attach(attach);
+	return attach;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
+
+/**
+ * dma_buf_attach - declare that a device of a static importer will use a buffer
+ * @dmabuf: as for dma_buf_dynamic_attach()
+ * @dev: device that will do DMA
+ *
+ * Context: as dma_buf_dynamic_attach().
+ * Return: as dma_buf_dynamic_attach().
+ */
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
+					  struct device *dev)
+{
+	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
+
+/*
+ * Pin
+ */
+
+/**
+ * dma_buf_pin - keep the memory where it is
+ * @attach: attachment of a dynamic importer
+ *
+ * For importers that cannot follow a move, for a while (scanout) or at all.
+ * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: 0, also if the exporter never moves; -EINVAL for a static importer
+ * (with a warning), which is pinned as long as it has a mapping; or the
+ * exporter's error.
+ */
+int dma_buf_pin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *obj;
+	const struct dma_buf_ops *ops;
+	int ret;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return -EINVAL;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ops = attach->dmabuf->ops;
+	ret = ops->pin ? ops->pin(attach) : 0;
+	trace_dma_buf_pin(attach, ret);
+	if (ret)
+		return ret;
+
+	obj = to_attachment(attach);
+	WRITE_ONCE(obj->pins, obj->pins + 1);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+
+/**
+ * dma_buf_unpin - undo a dma_buf_pin()
+ * @attach: attachment of a dynamic importer
+ *
+ * One too many does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
+ * it, as some drivers unpin whether their pin went well or not.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_unpin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *obj;
+	const struct dma_buf_ops *ops;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	obj = to_attachment(attach);
+	if (!obj->pins) {
+		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
+			  "%s unpins what it has not pinned\n",
+			  dev_name(attach->dev));
+		return;
+	}
+
+	WRITE_ONCE(obj->pins, obj->pins - 1);
+	trace_dma_buf_unpin(attach);
+	ops = attach->dmabuf->ops;
+	if (ops->unpin)
+		ops->unpin(attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+
+/*
+ * Map and unmap
+ */
 
 /* Does a mapping have to hold the memory in place? */
 static bool dma_buf_map_pins(struct dma_buf_attachment *attach)
@@ -144,17 +303,6 @@ static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
 	return dma_buf_wait(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
 }
 
-/* Undo what dma_buf_map() did. */
-static void dma_buf_unmap(struct dma_buf_attachment *attach,
-			  struct sg_table *sgt, enum dma_data_direction dir)
-{
-	struct dma_buf *dmabuf = attach->dmabuf;
-
-	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
-	if (dma_buf_map_pins(attach))
-		dmabuf->ops->unpin(attach);
-}
-
 static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir, u64 *wait_ns)
 {
@@ -194,6 +342,17 @@ err_unpin:
 	if (pinned)
 		dmabuf->ops->unpin(attach);
 	return ERR_PTR(ret);
+}
+
+/* Undo what dma_buf_map() did. */
+static void dma_buf_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *sgt, enum dma_data_direction dir)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
+	if (dma_buf_map_pins(attach))
+		dmabuf->ops->unpin(attach);
 }
 
 /* The kept mapping, made if there is none yet. */
@@ -260,72 +419,194 @@ static noinline void dma_buf_unmap_traced(struct dma_buf_attachment *attach,
 	trace_dma_buf_unmap(attach, dir, ktime_get_ns() - begun);
 }
 
-/*
- * The importer believes that it has detached: its callbacks, what they work on,
- * its device and its reference to the buffer may go. But the device may still do
- * DMA, so the memory stays, and stays where it is. A dynamic importer stays
- * dynamic, so that pins stay balanced.
+/**
+ * dma_buf_map_attachment - have a buffer mapped for the attached device
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * The table is for its DMA addresses only: there may be no pages behind them.
+ * It is the exporter's, to be given back with dma_buf_unmap_attachment().
+ *
+ * A static importer may start DMA at once and until it unmaps. A dynamic one has
+ * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the
+ * mapping until its &dma_buf_attach_ops.move_notify is called. One without that
+ * callback must have pinned the memory of a dynamic exporter.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
+ * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
+ * mappings and has kept one of another direction than this or both; -ERESTARTSYS if a signal came
+ * while a static importer waited; or the exporter's error.
  */
-static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
+struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	struct dma_buf_attachment_object *obj;
+	struct sg_table *sgt;
 
-	dev_warn_ratelimited(attach->dev,
-			     "detached with live mappings, buffer of %s is kept\n",
-			     attach->dmabuf->exp_name);
-	if (obj->abandoned)
-		return;
+	might_sleep();
 
-	obj->abandoned = true;
-	/*
-	 * The importer may have dropped its reference first. Then the release of
-	 * the buffer is pending, or has found this attachment and kept the buffer.
-	 */
-	obj->abandoned_file = get_file_active(&attach->dmabuf->file);
-	get_device(attach->dev);
-	if (ops->pin && !dma_buf_map_pins(attach))
-		obj->abandoned_pin = !ops->pin(attach);
-	attach->importer_priv = NULL;
-	if (attach->importer_ops)
-		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf ||
+			 !valid_dma_direction(dir)))
+		return ERR_PTR(-EINVAL);
+
+	obj = to_attachment(attach);
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	/* This importer can neither follow a move nor prevent one. */
+	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
+		  dma_buf_is_dynamic(attach->dmabuf) &&
+		  !dma_buf_map_pins(attach) &&
+		  !dma_buf_attach_revocable(attach),
+		  "%s has no move_notify and maps without a pin\n",
+		  dev_name(attach->dev));
+
+	if (trace_dma_buf_map_enabled())
+		sgt = dma_buf_map_traced(attach, dir);
+	else
+		sgt = dma_buf_map_any(attach, dir, NULL);
+
+	if (!IS_ERR(sgt))
+		atomic_inc(&obj->maps);
+
+	return sgt;
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
-/*
- * An importer that detaches while it has a mapping would have the exporter's
- * unmap hook run on an attachment that is gone. It is left attached, until it
- * comes again without one. Pins that it forgot can be undone.
+/**
+ * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() for callers that do
+ * not hold the reservation
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold.
+ * Return: as dma_buf_map_attachment().
  */
-static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
+struct sg_table *
+dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
+				enum dma_data_direction dir)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
-	int maps = atomic_read(&obj->maps);
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	return dma_buf_map_attachment(attach, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment - give a mapping back
+ * @attach: attachment
+ * @sgt: what dma_buf_map_attachment() returned for it
+ * @dir: the direction that was mapped
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation. Warns and does nothing if an argument is NULL or the attachment
+ * has no mapping.
+ */
+void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	might_sleep();
+
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
-		      dev_name(attach->dev), maps)) {
-		dma_buf_abandon(obj);
-		return false;
-	}
+	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
+		return;
 
-	/* It came again, without mappings. The caller drops the references. */
-	if (obj->abandoned_pin) {
-		attach->dmabuf->ops->unpin(attach);
-		obj->abandoned_pin = false;
-	}
-
-	if (WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
-		      dev_name(attach->dev), obj->pins))
-		while (obj->pins)
-			dma_buf_unpin(attach);
-
-	if (attach->sgt) {
-		dma_buf_unmap(attach, attach->sgt, attach->dir);
-		attach->sgt = NULL;
-	}
-	return true;
+	if (trace_dma_buf_unmap_enabled())
+		dma_buf_unmap_traced(attach, sgt, dir);
+	else
+		dma_buf_unmap_any(attach, sgt, dir);
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() for callers
+ * that do not hold the reservation
+ * @attach: attachment
+ * @sgt: what was mapped
+ * @dir: the direction that was mapped
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold. Warns and does nothing if an argument is NULL
+ * or the attachment has no mapping.
+ */
+void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
+				       struct sg_table *sgt,
+				       enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	dma_buf_unmap_attachment(attach, sgt, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
+
+/*
+ * Memory that moves
+ */
+
+/**
+ * dma_buf_attach_revocable - can mappings be taken back from this importer?
+ * @attach: attachment
+ *
+ * Context: any.
+ * Return: true if it has a &dma_buf_attach_ops.move_notify callback.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->move_notify;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
+
+/**
+ * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
+ * @dmabuf: buffer of a dynamic exporter, who calls this
+ *
+ * When it returns, importers that have the callback start nothing new on the
+ * mappings that they have.
+ * The exporter moves the memory once the fences of the reservation are done. To
+ * stop all access for good, it then also waits for the importers to unmap.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	list_for_each_entry(attach, &dmabuf->attachments, node)
+		if (dma_buf_attach_revocable(attach))
+			attach->importer_ops->move_notify(attach);
+	trace_dma_buf_invalidate_mappings(dmabuf);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
+
+/**
+ * dma_buf_move_notify - another name of dma_buf_invalidate_mappings()
+ * @dmabuf: buffer of a dynamic exporter, who calls this
+ *
+ * Context: as dma_buf_invalidate_mappings().
+ */
+void dma_buf_move_notify(struct dma_buf *dmabuf)
+{
+	dma_buf_invalidate_mappings(dmabuf);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
+
+/*
+ * A look at the attachments without the reservation
+ */
 
 /* Attachments that are visited under one hold of dma_buf_object.lock */
 #define DMA_BUF_VISIT_BATCH	32
@@ -445,258 +726,79 @@ void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users)
 	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, users);
 }
 
-/**
- * dma_buf_attach_revocable - can mappings be taken back from this importer?
- * @attach: attachment
- *
- * Context: any.
- * Return: true if it has a &dma_buf_attach_ops.move_notify callback.
+/*
+ * Detach
  */
-bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
-{
-	return attach->importer_ops && attach->importer_ops->move_notify;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
 
-/**
- * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
- * @dmabuf: buffer of a dynamic exporter, who calls this
- *
- * When it returns, importers that have the callback start nothing new on the
- * mappings that they have.
- * The exporter moves the memory once the fences of the reservation are done. To
- * stop all access for good, it then also waits for the importers to unmap.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
+/* Stands in for the callbacks of an importer that may be gone. */
+static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
+
+/*
+ * The importer believes that it has detached: its callbacks, what they work on,
+ * its device and its reference to the buffer may go. But the device may still do
+ * DMA, so the memory stays, and stays where it is. A dynamic importer stays
+ * dynamic, so that pins stay balanced.
  */
-void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
 {
-	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *attach = &obj->attach;
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 
-	dma_resv_assert_held(dmabuf->resv);
-
-	list_for_each_entry(attach, &dmabuf->attachments, node)
-		if (dma_buf_attach_revocable(attach))
-			attach->importer_ops->move_notify(attach);
-	trace_dma_buf_invalidate_mappings(dmabuf);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
-
-/**
- * dma_buf_move_notify - another name of dma_buf_invalidate_mappings()
- * @dmabuf: buffer of a dynamic exporter, who calls this
- *
- * Context: as dma_buf_invalidate_mappings().
- */
-void dma_buf_move_notify(struct dma_buf *dmabuf)
-{
-	dma_buf_invalidate_mappings(dmabuf);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
-
-/**
- * dma_buf_unpin - undo a dma_buf_pin()
- * @attach: attachment of a dynamic importer
- *
- * One too many does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
- * it, as some drivers unpin whether their pin went well or not.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- */
-void dma_buf_unpin(struct dma_buf_attachment *attach)
-{
-	struct dma_buf_attachment_object *obj;
-	const struct dma_buf_ops *ops;
-
-	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+	dev_warn_ratelimited(attach->dev,
+			     "detached with live mappings, buffer of %s is kept\n",
+			     attach->dmabuf->exp_name);
+	if (obj->abandoned)
 		return;
+
+	obj->abandoned = true;
+	/*
+	 * The importer may have dropped its reference first. Then the release of
+	 * the buffer is pending, or has found this attachment and kept the buffer.
+	 */
+	obj->abandoned_file = get_file_active(&attach->dmabuf->file);
+	get_device(attach->dev);
+	if (ops->pin && !dma_buf_map_pins(attach))
+		obj->abandoned_pin = !ops->pin(attach);
+	attach->importer_priv = NULL;
+	if (attach->importer_ops)
+		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
+}
+
+/*
+ * An importer that detaches while it has a mapping would have the exporter's
+ * unmap hook run on an attachment that is gone. It is left attached, until it
+ * comes again without one. Pins that it forgot can be undone.
+ */
+static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
+{
+	struct dma_buf_attachment *attach = &obj->attach;
+	int maps = atomic_read(&obj->maps);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	obj = to_attachment(attach);
-	if (!obj->pins) {
-		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
-			  "%s unpins what it has not pinned\n",
-			  dev_name(attach->dev));
-		return;
+	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
+		      dev_name(attach->dev), maps)) {
+		dma_buf_abandon(obj);
+		return false;
 	}
 
-	WRITE_ONCE(obj->pins, obj->pins - 1);
-	trace_dma_buf_unpin(attach);
-	ops = attach->dmabuf->ops;
-	if (ops->unpin)
-		ops->unpin(attach);
+	/* It came again, without mappings. The caller drops the references. */
+	if (obj->abandoned_pin) {
+		attach->dmabuf->ops->unpin(attach);
+		obj->abandoned_pin = false;
+	}
+
+	if (WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
+		      dev_name(attach->dev), obj->pins))
+		while (obj->pins)
+			dma_buf_unpin(attach);
+
+	if (attach->sgt) {
+		dma_buf_unmap(attach, attach->sgt, attach->dir);
+		attach->sgt = NULL;
+	}
+	return true;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
-
-/**
- * dma_buf_pin - keep the memory where it is
- * @attach: attachment of a dynamic importer
- *
- * For importers that cannot follow a move, for a while (scanout) or at all.
- * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- * Return: 0, also if the exporter never moves; -EINVAL for a static importer
- * (with a warning), which is pinned as long as it has a mapping; or the
- * exporter's error.
- */
-int dma_buf_pin(struct dma_buf_attachment *attach)
-{
-	struct dma_buf_attachment_object *obj;
-	const struct dma_buf_ops *ops;
-	int ret;
-
-	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
-		return -EINVAL;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	ops = attach->dmabuf->ops;
-	ret = ops->pin ? ops->pin(attach) : 0;
-	trace_dma_buf_pin(attach, ret);
-	if (ret)
-		return ret;
-
-	obj = to_attachment(attach);
-	WRITE_ONCE(obj->pins, obj->pins + 1);
-	return 0;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
-
-/**
- * dma_buf_unmap_attachment - give a mapping back
- * @attach: attachment
- * @sgt: what dma_buf_map_attachment() returned for it
- * @dir: the direction that was mapped
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation. Warns and does nothing if an argument is NULL or the attachment
- * has no mapping.
- */
-void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
-			      struct sg_table *sgt,
-			      enum dma_data_direction dir)
-{
-	might_sleep();
-
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		return;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
-		return;
-
-	if (trace_dma_buf_unmap_enabled())
-		dma_buf_unmap_traced(attach, sgt, dir);
-	else
-		dma_buf_unmap_any(attach, sgt, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
-
-/**
- * dma_buf_map_attachment - have a buffer mapped for the attached device
- * @attach: attachment
- * @dir: direction of the DMA to come
- *
- * The table is for its DMA addresses only: there may be no pages behind them.
- * It is the exporter's, to be given back with dma_buf_unmap_attachment().
- *
- * A static importer may start DMA at once and until it unmaps. A dynamic one has
- * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the
- * mapping until its &dma_buf_attach_ops.move_notify is called. One without that
- * callback must have pinned the memory of a dynamic exporter.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
- * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
- * mappings and has kept one of another direction than this or both; -ERESTARTSYS if a signal came
- * while a static importer waited; or the exporter's error.
- */
-struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
-					enum dma_data_direction dir)
-{
-	struct dma_buf_attachment_object *obj;
-	struct sg_table *sgt;
-
-	might_sleep();
-
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf ||
-			 !valid_dma_direction(dir)))
-		return ERR_PTR(-EINVAL);
-
-	obj = to_attachment(attach);
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	/* This importer can neither follow a move nor prevent one. */
-	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
-		  dma_buf_is_dynamic(attach->dmabuf) &&
-		  !dma_buf_map_pins(attach) &&
-		  !dma_buf_attach_revocable(attach),
-		  "%s has no move_notify and maps without a pin\n",
-		  dev_name(attach->dev));
-
-	if (trace_dma_buf_map_enabled())
-		sgt = dma_buf_map_traced(attach, dir);
-	else
-		sgt = dma_buf_map_any(attach, dir, NULL);
-
-	if (!IS_ERR(sgt))
-		atomic_inc(&obj->maps);
-
-	return sgt;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
-
-/**
- * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() for callers
- * that do not hold the reservation
- * @attach: attachment
- * @sgt: what was mapped
- * @dir: the direction that was mapped
- *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold. Warns and does nothing if an argument is NULL
- * or the attachment has no mapping.
- */
-void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
-				       struct sg_table *sgt,
-				       enum dma_data_direction dir)
-{
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		return;
-
-	guard(dma_buf_resv)(attach->dmabuf);
-	dma_buf_unmap_attachment(attach, sgt, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
-
-/**
- * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() for callers that do
- * not hold the reservation
- * @attach: attachment
- * @dir: direction of the DMA to come
- *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold.
- * Return: as dma_buf_map_attachment().
- */
-struct sg_table *
-dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
-				enum dma_data_direction dir)
-{
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
-		return ERR_PTR(-EINVAL);
-
-	guard(dma_buf_resv)(attach->dmabuf);
-	return dma_buf_map_attachment(attach, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 
 /**
  * dma_buf_detach - end a device's use of a buffer
@@ -748,81 +850,3 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		fput(abandoned_file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
-
-/**
- * dma_buf_dynamic_attach - declare that a device will use a buffer
- * @dmabuf: buffer; the importer must hold a reference until it has detached
- * @dev: device that will do DMA
- * @importer_ops: callbacks of a dynamic importer, NULL for a static one
- * @importer_priv: for those callbacks
- *
- * Nothing is mapped yet. An exporter which cannot serve the device may refuse.
- *
- * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
- * the caller must not hold.
- * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
- * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
- * exporter's error, such as -EBUSY if the memory has its place already, @dev
- * cannot reach it there, and it cannot be moved.
- */
-struct dma_buf_attachment *
-dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
-		       const struct dma_buf_attach_ops *importer_ops,
-		       void *importer_priv)
-{
-	struct dma_buf_attachment_object *obj __free(kfree) = NULL;
-	struct dma_buf_attachment *attach;
-	int ret = 0;
-
-	if (WARN_ON_ONCE(!dmabuf || !dev))
-		return ERR_PTR(-EINVAL);
-
-	dma_buf_might_lock_resv(dmabuf);
-
-	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
-	if (!obj)
-		return ERR_PTR(-ENOMEM);
-
-	/* Member by member is less work than to clear it all first. */
-	*obj = (struct dma_buf_attachment_object) {
-		.attach = {
-			.dmabuf = dmabuf,
-			.dev = dev,
-			.dir = DMA_NONE,
-			.peer2peer = importer_ops && importer_ops->allow_peer2peer,
-			.importer_ops = importer_ops,
-			.importer_priv = importer_priv,
-		},
-	};
-	attach = &obj->attach;
-
-	if (dmabuf->ops->attach)
-		ret = dmabuf->ops->attach(dmabuf, attach);
-	if (ret)
-		return ERR_PTR(ret);
-
-	guard(dma_buf_resv)(dmabuf);
-	/*
-	 * Readers that do not hold the reservation see the attachment fully
-	 * initialised or not at all.
-	 */
-	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
-	trace_dma_buf_dynamic_attach(attach);
-	return attach;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
-
-/**
- * dma_buf_attach - declare that a device of a static importer will use a buffer
- * @dmabuf: as for dma_buf_dynamic_attach()
- * @dev: device that will do DMA
- *
- * Context: as dma_buf_dynamic_attach().
- * Return: as dma_buf_dynamic_attach().
- */
-struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
-					  struct device *dev)
-{
-	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);

@@ -15,95 +15,6 @@
 
 #include "dma-buf-internal.h"
 
-/**
- * dma_buf_check_mmap - does a map lie within the buffer?
- * @dmabuf: buffer
- * @vma: map
- * @pgoff: page of the buffer that it starts with
- *
- * Return: 0; -EINVAL if it does not, or the exporter has no mmap hook;
- * -EOVERFLOW if its end cannot be expressed.
- */
-int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
-		       unsigned long pgoff)
-{
-	unsigned long end;
-
-	if (!dmabuf->ops->mmap)
-		return -EINVAL;
-
-	if (check_add_overflow(pgoff, vma_pages(vma), &end))
-		return -EOVERFLOW;
-
-	/* Whole pages: what lies behind the rest of the last is not shared. */
-	return end > dmabuf->size >> PAGE_SHIFT ? -EINVAL : 0;
-}
-
-/**
- * dma_buf_do_mmap - have the exporter map the buffer
- * @dmabuf: buffer
- * @vma: map, of the buffer's file, checked by dma_buf_check_mmap()
- *
- * Return: 0 or the exporter's error.
- */
-int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
-{
-	int ret = dmabuf->ops->mmap(dmabuf, vma);
-
-	/*
-	 * Nobody checks bounds when mremap() grows a map. An exporter that put
-	 * another file behind it has made the rules its own affair.
-	 */
-	if (!ret && vma->vm_file == dmabuf->file)
-		vm_flags_set(vma, VM_DONTEXPAND);
-
-	return ret;
-}
-
-static int dma_buf_end_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
-{
-	if (!dmabuf->ops->end_cpu_access)
-		return 0;
-
-	return dmabuf->ops->end_cpu_access(dmabuf, dir);
-}
-
-static noinline int dma_buf_end_access_traced(struct dma_buf *dmabuf,
-					      enum dma_data_direction dir)
-{
-	u64 begun = ktime_get_ns();
-	int ret;
-
-	ret = dma_buf_end_access(dmabuf, dir);
-	trace_dma_buf_end_cpu_access(dmabuf, dir, ret, ktime_get_ns() - begun);
-	return ret;
-}
-
-/**
- * dma_buf_end_cpu_access - end an access from the CPU
- * @dmabuf: buffer
- * @dir: what dma_buf_begin_cpu_access() was called with
- *
- * Context: Process context, may sleep. Lets the exporter take the reservation,
- * which the caller must not hold.
- * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); or the exporter's
- * error.
- */
-int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
-			   enum dma_data_direction dir)
-{
-	if (WARN_ON_ONCE(!dmabuf))
-		return -EINVAL;
-
-	dma_buf_might_lock_resv(dmabuf);
-
-	if (trace_dma_buf_end_cpu_access_enabled())
-		return dma_buf_end_access_traced(dmabuf, dir);
-
-	return dma_buf_end_access(dmabuf, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
-
 /*
  * The drivers of pending fences learn that somebody waits already, so that a GPU
  * may raise its clock. All of them learn so before the first one is waited for.
@@ -200,6 +111,95 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
+static int dma_buf_end_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	if (!dmabuf->ops->end_cpu_access)
+		return 0;
+
+	return dmabuf->ops->end_cpu_access(dmabuf, dir);
+}
+
+static noinline int dma_buf_end_access_traced(struct dma_buf *dmabuf,
+					      enum dma_data_direction dir)
+{
+	u64 begun = ktime_get_ns();
+	int ret;
+
+	ret = dma_buf_end_access(dmabuf, dir);
+	trace_dma_buf_end_cpu_access(dmabuf, dir, ret, ktime_get_ns() - begun);
+	return ret;
+}
+
+/**
+ * dma_buf_end_cpu_access - end an access from the CPU
+ * @dmabuf: buffer
+ * @dir: what dma_buf_begin_cpu_access() was called with
+ *
+ * Context: Process context, may sleep. Lets the exporter take the reservation,
+ * which the caller must not hold.
+ * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); or the exporter's
+ * error.
+ */
+int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
+			   enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return -EINVAL;
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	if (trace_dma_buf_end_cpu_access_enabled())
+		return dma_buf_end_access_traced(dmabuf, dir);
+
+	return dma_buf_end_access(dmabuf, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_check_mmap - does a map lie within the buffer?
+ * @dmabuf: buffer
+ * @vma: map
+ * @pgoff: page of the buffer that it starts with
+ *
+ * Return: 0; -EINVAL if it does not, or the exporter has no mmap hook;
+ * -EOVERFLOW if its end cannot be expressed.
+ */
+int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
+		       unsigned long pgoff)
+{
+	unsigned long end;
+
+	if (!dmabuf->ops->mmap)
+		return -EINVAL;
+
+	if (check_add_overflow(pgoff, vma_pages(vma), &end))
+		return -EOVERFLOW;
+
+	/* Whole pages: what lies behind the rest of the last is not shared. */
+	return end > dmabuf->size >> PAGE_SHIFT ? -EINVAL : 0;
+}
+
+/**
+ * dma_buf_do_mmap - have the exporter map the buffer
+ * @dmabuf: buffer
+ * @vma: map, of the buffer's file, checked by dma_buf_check_mmap()
+ *
+ * Return: 0 or the exporter's error.
+ */
+int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	int ret = dmabuf->ops->mmap(dmabuf, vma);
+
+	/*
+	 * Nobody checks bounds when mremap() grows a map. An exporter that put
+	 * another file behind it has made the rules its own affair.
+	 */
+	if (!ret && vma->vm_file == dmabuf->file)
+		vm_flags_set(vma, VM_DONTEXPAND);
+
+	return ret;
+}
+
 /**
  * dma_buf_mmap - turn a map of an importer's file into one of the buffer
  * @dmabuf: buffer
@@ -237,53 +237,6 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
-
-/**
- * dma_buf_vunmap - end the use of a kernel address
- * @dmabuf: buffer
- * @map: what dma_buf_vmap() gave
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation. Warns and does nothing if @dmabuf is NULL or @map not an address
- * of it.
- */
-void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	struct dma_buf_object *obj;
-
-	if (WARN_ON_ONCE(!dmabuf))
-		return;
-
-	dma_resv_assert_held(dmabuf->resv);
-
-	obj = to_object(dmabuf);
-	if (WARN_ON_ONCE(!obj->vmaps || !iosys_map_is_equal(&obj->vmap, map)))
-		return;
-
-	WRITE_ONCE(obj->vmaps, obj->vmaps - 1);
-	if (!obj->vmaps && dmabuf->ops->vunmap)
-		dmabuf->ops->vunmap(dmabuf, &obj->vmap);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
-
-/**
- * dma_buf_vunmap_unlocked - dma_buf_vunmap() for callers that do not hold the
- * reservation
- * @dmabuf: buffer
- * @map: what dma_buf_vmap() gave
- *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold. Warns as dma_buf_vunmap().
- */
-void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	if (WARN_ON_ONCE(!dmabuf))
-		return;
-
-	guard(dma_buf_resv)(dmabuf);
-	dma_buf_vunmap(dmabuf, map);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap_unlocked, DMA_BUF);
 
 /**
  * dma_buf_vmap - the kernel address of a whole buffer
@@ -345,3 +298,50 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 	return dma_buf_vmap(dmabuf, map);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_vunmap - end the use of a kernel address
+ * @dmabuf: buffer
+ * @map: what dma_buf_vmap() gave
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation. Warns and does nothing if @dmabuf is NULL or @map not an address
+ * of it.
+ */
+void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct dma_buf_object *obj;
+
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	obj = to_object(dmabuf);
+	if (WARN_ON_ONCE(!obj->vmaps || !iosys_map_is_equal(&obj->vmap, map)))
+		return;
+
+	WRITE_ONCE(obj->vmaps, obj->vmaps - 1);
+	if (!obj->vmaps && dmabuf->ops->vunmap)
+		dmabuf->ops->vunmap(dmabuf, &obj->vmap);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
+
+/**
+ * dma_buf_vunmap_unlocked - dma_buf_vunmap() for callers that do not hold the
+ * reservation
+ * @dmabuf: buffer
+ * @map: what dma_buf_vmap() gave
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's reservation,
+ * which the caller must not hold. Warns as dma_buf_vunmap().
+ */
+void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	guard(dma_buf_resv)(dmabuf);
+	dma_buf_vunmap(dmabuf, map);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap_unlocked, DMA_BUF);

@@ -28,8 +28,6 @@ assert_ioctl(DMA_BUF_IOCTL_EXPORT_SYNC_FILE, _IOC_READ | _IOC_WRITE, 2, 8);
 assert_ioctl(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, _IOC_WRITE, 3, 8);
 static_assert(DMA_BUF_SYNC_VALID_FLAGS_MASK == 7);
 
-/* The buffer's name */
-
 static long dma_buf_set_name(struct dma_buf *dmabuf, const char __user *arg)
 {
 	struct dma_buf_name *name;
@@ -56,65 +54,6 @@ static long dma_buf_set_name(struct dma_buf *dmabuf, const char __user *arg)
 		kfree_rcu(container_of(old, struct dma_buf_name, text[0]), rcu);
 
 	return 0;
-}
-
-/* File operations */
-
-static int dma_buf_file_release(struct inode *inode, struct file *file)
-{
-	dma_buf_object_destroy(to_object(file->private_data));
-	return 0;
-}
-
-static int dma_buf_file_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	struct dma_buf *dmabuf = file->private_data;
-	int ret;
-
-	ret = dma_buf_check_mmap(dmabuf, vma, vma->vm_pgoff);
-	if (ret)
-		return ret;
-
-	ret = dma_buf_do_mmap(dmabuf, vma);
-	if (!ret)
-		trace_dma_buf_mmap_internal(dmabuf);
-	return ret;
-}
-
-static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
-{
-	struct dma_buf *dmabuf = file->private_data;
-	char name[DMA_BUF_NAME_LEN];
-
-	/* Not by seq_printf(), as monitors read this for each buffer each second. */
-	seq_put_decimal_ull(m, "size:\t", dmabuf->size);
-	/* The reader's own reference is none of a user's. */
-	seq_put_decimal_ll(m, "\ncount:\t", (long)file_count(file) - 1);
-	seq_puts(m, "\nexp_name:\t");
-	seq_puts(m, dmabuf->exp_name);
-	seq_putc(m, '\n');
-	if (dma_buf_copy_name(dmabuf, name)) {
-		seq_puts(m, "name:\t");
-		dma_buf_show_name(m, name);
-		seq_putc(m, '\n');
-	}
-	dma_buf_show_users(m, dmabuf);
-}
-
-/* There is no position to move: this is how user space learns the size. */
-static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
-{
-	struct dma_buf *dmabuf = file->private_data;
-
-	if (offset)
-		return -EINVAL;
-
-	if (whence == SEEK_SET)
-		return 0;
-	if (whence == SEEK_END)
-		return dmabuf->size;
-
-	return -EINVAL;
 }
 
 static long dma_buf_sync(struct dma_buf *dmabuf,
@@ -168,6 +107,63 @@ static long dma_buf_ioctl(struct file *file, unsigned int cmd,
 	default:
 		return -ENOTTY;
 	}
+}
+
+static int dma_buf_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	int ret;
+
+	ret = dma_buf_check_mmap(dmabuf, vma, vma->vm_pgoff);
+	if (ret)
+		return ret;
+
+	ret = dma_buf_do_mmap(dmabuf, vma);
+	if (!ret)
+		trace_dma_buf_mmap_internal(dmabuf);
+	return ret;
+}
+
+/* There is no position to move: this is how user space learns the size. */
+static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct dma_buf *dmabuf = file->private_data;
+
+	if (offset)
+		return -EINVAL;
+
+	if (whence == SEEK_SET)
+		return 0;
+	if (whence == SEEK_END)
+		return dmabuf->size;
+
+	return -EINVAL;
+}
+
+static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	char name[DMA_BUF_NAME_LEN];
+
+	/* Not by seq_printf(), as monitors read this for each buffer each second. */
+	seq_put_decimal_ull(m, "size:\t", dmabuf->size);
+	/* The reader's own reference is none of a user's. */
+	seq_put_decimal_ll(m, "\ncount:\t", (long)file_count(file) - 1);
+	seq_puts(m, "\nexp_name:\t");
+	seq_puts(m, dmabuf->exp_name);
+	seq_putc(m, '\n');
+	if (dma_buf_copy_name(dmabuf, name)) {
+		seq_puts(m, "name:\t");
+		dma_buf_show_name(m, name);
+		seq_putc(m, '\n');
+	}
+	dma_buf_show_users(m, dmabuf);
+}
+
+static int dma_buf_file_release(struct inode *inode, struct file *file)
+{
+	dma_buf_object_destroy(to_object(file->private_data));
+	return 0;
 }
 
 /* Whose files are buffers, see is_dma_buf_file(). */

@@ -172,6 +172,64 @@ static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 	return dma_resv_usage_rw(dir == DMA_BUF_POLL_OUT);
 }
 
+/**
+ * dma_buf_poll_init - ready an object for pollers
+ * @obj: memory of an object; dma_buf_poll_shutdown() brings it back to this
+ */
+void dma_buf_poll_init(struct dma_buf_object *obj)
+{
+	spin_lock_init(&obj->lock);
+	init_waitqueue_head(&obj->poll_wait);
+	obj->poll = NULL;
+}
+
+/*
+ * Look which fences are pending
+ */
+
+/* Drop references that were held for, or by, callbacks. */
+static void dma_buf_poll_put(struct dma_fence **fences, unsigned int count)
+{
+	while (count--) {
+		dma_fence_put(fences[count]);
+		fences[count] = NULL;
+	}
+}
+
+/*
+ * Collect the first pending fences, with references. Walks the reservation
+ * without holding it: a list that changes meanwhile has the walk start over.
+ */
+static void dma_buf_poll_gather(struct dma_buf_object *obj,
+				enum dma_buf_poll_dir dir,
+				struct dma_buf_poll_batch *batch)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	batch->count = 0;
+	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (dma_resv_iter_is_restarted(&cursor)) {
+			dma_buf_poll_put(batch->fences, batch->count);
+			batch->count = 0;
+		}
+		batch->fences[batch->count++] = dma_fence_get(fence);
+		if (batch->count == DMA_BUF_POLL_BATCH)
+			break;
+	}
+	/* The walk may have started over and found nothing pending any more. */
+	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
+		dma_buf_poll_put(batch->fences, batch->count);
+		batch->count = 0;
+	}
+	dma_resv_iter_end(&cursor);
+}
+
+/*
+ * Arm and disarm callbacks
+ */
+
 /* Runs under the fence's lock, see the top of the file. */
 static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
@@ -353,45 +411,6 @@ static void dma_buf_poll_set(struct dma_buf_object *obj,
 		batch->replaced = true;
 }
 
-/* Drop references that were held for, or by, callbacks. */
-static void dma_buf_poll_put(struct dma_fence **fences, unsigned int count)
-{
-	while (count--) {
-		dma_fence_put(fences[count]);
-		fences[count] = NULL;
-	}
-}
-
-/*
- * Collect the first pending fences, with references. Walks the reservation
- * without holding it: a list that changes meanwhile has the walk start over.
- */
-static void dma_buf_poll_gather(struct dma_buf_object *obj,
-				enum dma_buf_poll_dir dir,
-				struct dma_buf_poll_batch *batch)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	batch->count = 0;
-	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (dma_resv_iter_is_restarted(&cursor)) {
-			dma_buf_poll_put(batch->fences, batch->count);
-			batch->count = 0;
-		}
-		batch->fences[batch->count++] = dma_fence_get(fence);
-		if (batch->count == DMA_BUF_POLL_BATCH)
-			break;
-	}
-	/* The walk may have started over and found nothing pending any more. */
-	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
-		dma_buf_poll_put(batch->fences, batch->count);
-		batch->count = 0;
-	}
-	dma_resv_iter_end(&cursor);
-}
-
 /*
  * Make the entries for a batch. Without memory only its first fence is armed: the
  * pollers that its callback wakes will ask for the next.
@@ -480,6 +499,10 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 
 	return true;
 }
+
+/*
+ * poll()
+ */
 
 /*
  * True if completion of @fence alone is guaranteed to wake the caller. Lockless
@@ -606,16 +629,9 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 	return 0;
 }
 
-/**
- * dma_buf_poll_init - ready an object for pollers
- * @obj: memory of an object; dma_buf_poll_shutdown() brings it back to this
+/*
+ * Release
  */
-void dma_buf_poll_init(struct dma_buf_object *obj)
-{
-	spin_lock_init(&obj->lock);
-	init_waitqueue_head(&obj->poll_wait);
-	obj->poll = NULL;
-}
 
 static noinline void dma_buf_poll_free(struct dma_buf_object *obj)
 {

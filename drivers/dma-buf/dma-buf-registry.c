@@ -86,6 +86,23 @@ static struct dma_buf_shard *dma_buf_shard_of(struct dma_buf_object *obj)
 static atomic64_t dma_buf_last_ino = ATOMIC64_INIT(1);
 
 /**
+ * dma_buf_registry_init - ready the shards of all possible CPUs
+ *
+ * Number ranges are empty as zeroed memory is.
+ */
+void __init dma_buf_registry_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct dma_buf_shard *shard = per_cpu_ptr(&dma_buf_shards, cpu);
+
+		spin_lock_init(&shard->lock);
+		shard->cpu = cpu;
+	}
+}
+
+/**
  * dma_buf_registry_add - number a buffer and make it findable
  * @obj: complete but for its inode number
  *
@@ -121,37 +138,6 @@ void dma_buf_registry_del(struct dma_buf_object *obj)
 	spin_lock(&shard->lock);
 	hlist_del(&obj->shard_link);
 	spin_unlock(&shard->lock);
-}
-
-/*
- * The first live buffer after @cursor, whose shard's lock is held, if it is among
- * the next few entries. The cursor steps over what comes before it.
- */
-static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
-	__must_hold(&cursor->shard->lock)
-{
-	struct hlist_node *node, *passed = NULL;
-	struct dma_buf *found = NULL;
-	int i = 0;
-
-	for (node = cursor->node.next; node && i < DMA_BUF_LOOK_BATCH; i++) {
-		struct dma_buf_object *obj =
-			hlist_entry(node, typeof(*obj), shard_link);
-
-		/* Without a size it is a cursor, and nothing else of @obj is there. */
-		if (obj->dmabuf.size && get_file_active(&obj->dmabuf.file)) {
-			found = &obj->dmabuf;
-			break;
-		}
-		passed = node;
-		node = node->next;
-	}
-
-	if (passed) {
-		hlist_del(&cursor->node);
-		hlist_add_behind(&cursor->node, passed);
-	}
-	return found;
 }
 
 /**
@@ -211,6 +197,37 @@ void dma_buf_cursor_first(struct dma_buf_cursor *cursor)
 	dma_buf_cursor_enter(cursor, -1);
 }
 
+/*
+ * The first live buffer after @cursor, whose shard's lock is held, if it is among
+ * the next few entries. The cursor steps over what comes before it.
+ */
+static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
+	__must_hold(&cursor->shard->lock)
+{
+	struct hlist_node *node, *passed = NULL;
+	struct dma_buf *found = NULL;
+	int i = 0;
+
+	for (node = cursor->node.next; node && i < DMA_BUF_LOOK_BATCH; i++) {
+		struct dma_buf_object *obj =
+			hlist_entry(node, typeof(*obj), shard_link);
+
+		/* Without a size it is a cursor, and nothing else of @obj is there. */
+		if (obj->dmabuf.size && get_file_active(&obj->dmabuf.file)) {
+			found = &obj->dmabuf;
+			break;
+		}
+		passed = node;
+		node = node->next;
+	}
+
+	if (passed) {
+		hlist_del(&cursor->node);
+		hlist_add_behind(&cursor->node, passed);
+	}
+	return found;
+}
+
 /**
  * dma_buf_cursor_get - the buffer at a cursor
  * @cursor: cursor; stays before what is returned
@@ -266,21 +283,4 @@ struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
 		next = dma_buf_cursor_look(cursor);
 	}
 	return next ?: dma_buf_cursor_get(cursor);
-}
-
-/**
- * dma_buf_registry_init - ready the shards of all possible CPUs
- *
- * Number ranges are empty as zeroed memory is.
- */
-void __init dma_buf_registry_init(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct dma_buf_shard *shard = per_cpu_ptr(&dma_buf_shards, cpu);
-
-		spin_lock_init(&shard->lock);
-		shard->cpu = cpu;
-	}
 }

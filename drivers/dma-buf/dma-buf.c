@@ -54,76 +54,46 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 	return 0;
 }
 
-/* Apart, so that nothing has to be kept for the event where it is off. */
-static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
-{
-	trace_dma_buf_put(dmabuf);
-	fput(dmabuf->file);
-}
-
 /**
- * dma_buf_put - drop a reference
- * @dmabuf: buffer; NULL warns and does nothing
+ * dma_buf_export - make a buffer of an exporter's memory
+ * @exp_info: what to export, see &struct dma_buf_export_info; not kept
  *
- * The exporter's release hook never runs in here: the last reference defers it
- * to task work of the current task, or to a worker in interrupts, kernel threads
- * and tasks that are exiting.
+ * On success &dma_buf_export_info.priv is the buffer's: the exporter's release
+ * hook gets it back, also if the exporter changes its mind and calls
+ * dma_buf_put(). On failure it stays with the caller.
  *
- * Context: Any context that may call fput(). The caller may hold locks that the
- * exporter's release hook takes.
+ * The buffer holds a reference to &dma_buf_export_info.owner until its release.
+ *
+ * Context: Process context, may sleep. Takes no lock that drivers see; the
+ * caller may hold reservations.
+ * Return: a buffer with one reference, which is the caller's, or an ERR_PTR():
+ * -EINVAL if a required argument is missing, or one of the pin and unpin hooks, or
+ * mappings are to be cached and pinned (each with a warning), or if the size is 0 or
+ * above LLONG_MAX; -ENOENT if the owner is being unloaded; -ENOMEM; -ENFILE.
  */
-void dma_buf_put(struct dma_buf *dmabuf)
+struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 {
-	if (WARN_ON_ONCE(!dmabuf))
-		return;
+	struct dma_buf_object *obj;
+	int ret;
 
-	if (trace_dma_buf_put_enabled())
-		dma_buf_put_traced(dmabuf);
-	else
-		fput(dmabuf->file);
+	ret = dma_buf_check_export(exp_info);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (!try_module_get(exp_info->owner))
+		return ERR_PTR(-ENOENT);
+
+	obj = dma_buf_object_create(exp_info);
+	if (IS_ERR(obj)) {
+		module_put(exp_info->owner);
+		return ERR_CAST(obj);
+	}
+
+	dma_buf_registry_add(obj);
+	trace_dma_buf_export(&obj->dmabuf);
+	return &obj->dmabuf;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
-
-static __always_inline struct dma_buf *dma_buf_lookup(int fd)
-{
-	struct file *file __free(fput) = fget(fd);
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (!is_dma_buf_file(file))
-		return ERR_PTR(-EINVAL);
-
-	return no_free_ptr(file)->private_data;
-}
-
-/* Apart, as dma_buf_put_traced(). */
-static noinline struct dma_buf *dma_buf_get_traced(int fd)
-{
-	struct dma_buf *dmabuf = dma_buf_lookup(fd);
-
-	if (!IS_ERR(dmabuf))
-		trace_dma_buf_get(dmabuf, fd);
-
-	return dmabuf;
-}
-
-/**
- * dma_buf_get - the buffer behind a descriptor
- * @fd: descriptor of the calling process
- *
- * Context: Process context. The caller may hold reservations.
- * Return: a buffer with a reference that is the caller's, to be dropped with
- * dma_buf_put(), or an ERR_PTR(): -EBADF if there is no such descriptor, -EINVAL
- * if it is something else than a buffer.
- */
-struct dma_buf *dma_buf_get(int fd)
-{
-	if (trace_dma_buf_get_enabled())
-		return dma_buf_get_traced(fd);
-
-	return dma_buf_lookup(fd);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
 
 /**
  * dma_buf_fd_install - publish a buffer under a reserved descriptor
@@ -173,46 +143,76 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
 
-/**
- * dma_buf_export - make a buffer of an exporter's memory
- * @exp_info: what to export, see &struct dma_buf_export_info; not kept
- *
- * On success &dma_buf_export_info.priv is the buffer's: the exporter's release
- * hook gets it back, also if the exporter changes its mind and calls
- * dma_buf_put(). On failure it stays with the caller.
- *
- * The buffer holds a reference to &dma_buf_export_info.owner until its release.
- *
- * Context: Process context, may sleep. Takes no lock that drivers see; the
- * caller may hold reservations.
- * Return: a buffer with one reference, which is the caller's, or an ERR_PTR():
- * -EINVAL if a required argument is missing, or one of the pin and unpin hooks, or
- * mappings are to be cached and pinned (each with a warning), or if the size is 0 or
- * above LLONG_MAX; -ENOENT if the owner is being unloaded; -ENOMEM; -ENFILE.
- */
-struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
+static __always_inline struct dma_buf *dma_buf_lookup(int fd)
 {
-	struct dma_buf_object *obj;
-	int ret;
+	struct file *file __free(fput) = fget(fd);
 
-	ret = dma_buf_check_export(exp_info);
-	if (ret)
-		return ERR_PTR(ret);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!is_dma_buf_file(file))
+		return ERR_PTR(-EINVAL);
 
-	if (!try_module_get(exp_info->owner))
-		return ERR_PTR(-ENOENT);
-
-	obj = dma_buf_object_create(exp_info);
-	if (IS_ERR(obj)) {
-		module_put(exp_info->owner);
-		return ERR_CAST(obj);
-	}
-
-	dma_buf_registry_add(obj);
-	trace_dma_buf_export(&obj->dmabuf);
-	return &obj->dmabuf;
+	return no_free_ptr(file)->private_data;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
+
+/* Apart, as dma_buf_put_traced(). */
+static noinline struct dma_buf *dma_buf_get_traced(int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_lookup(fd);
+
+	if (!IS_ERR(dmabuf))
+		trace_dma_buf_get(dmabuf, fd);
+
+	return dmabuf;
+}
+
+/**
+ * dma_buf_get - the buffer behind a descriptor
+ * @fd: descriptor of the calling process
+ *
+ * Context: Process context. The caller may hold reservations.
+ * Return: a buffer with a reference that is the caller's, to be dropped with
+ * dma_buf_put(), or an ERR_PTR(): -EBADF if there is no such descriptor, -EINVAL
+ * if it is something else than a buffer.
+ */
+struct dma_buf *dma_buf_get(int fd)
+{
+	if (trace_dma_buf_get_enabled())
+		return dma_buf_get_traced(fd);
+
+	return dma_buf_lookup(fd);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
+
+/* Apart, so that nothing has to be kept for the event where it is off. */
+static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
+{
+	trace_dma_buf_put(dmabuf);
+	fput(dmabuf->file);
+}
+
+/**
+ * dma_buf_put - drop a reference
+ * @dmabuf: buffer; NULL warns and does nothing
+ *
+ * The exporter's release hook never runs in here: the last reference defers it
+ * to task work of the current task, or to a worker in interrupts, kernel threads
+ * and tasks that are exiting.
+ *
+ * Context: Any context that may call fput(). The caller may hold locks that the
+ * exporter's release hook takes.
+ */
+void dma_buf_put(struct dma_buf *dmabuf)
+{
+	if (WARN_ON_ONCE(!dmabuf))
+		return;
+
+	if (trace_dma_buf_put_enabled())
+		dma_buf_put_traced(dmabuf);
+	else
+		fput(dmabuf->file);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 /**
  * dma_buf_iter_begin - start a walk over every live buffer
