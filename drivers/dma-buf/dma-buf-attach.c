@@ -57,7 +57,7 @@ struct dma_buf_attachment_object {
 };
 
 static struct dma_buf_attachment_object *
-to_attachment(struct dma_buf_attachment *attach)
+dma_buf_attach_to_object(struct dma_buf_attachment *attach)
 {
 	return container_of(attach, struct dma_buf_attachment_object, attach);
 }
@@ -87,7 +87,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 		       const struct dma_buf_attach_ops *importer_ops,
 		       void *importer_priv)
 {
-	struct dma_buf_attachment_object *obj __free(kfree) = NULL;
+	struct dma_buf_attachment_object *aobj __free(kfree) = NULL;
 	struct dma_buf_attachment *attach;
 	int ret = 0;
 
@@ -96,12 +96,12 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 
 	dma_buf_might_lock_resv(dmabuf);
 
-	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
-	if (!obj)
+	aobj = kmalloc(sizeof(*aobj), GFP_KERNEL);
+	if (!aobj)
 		return ERR_PTR(-ENOMEM);
 
 	/* Member by member is less work than to clear it all first. */
-	*obj = (struct dma_buf_attachment_object) {
+	*aobj = (struct dma_buf_attachment_object) {
 		.attach = {
 			.dmabuf = dmabuf,
 			.dev = dev,
@@ -111,7 +111,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 			.importer_priv = importer_priv,
 		},
 	};
-	attach = &obj->attach;
+	attach = &aobj->attach;
 
 	if (dmabuf->ops->attach)
 		ret = dmabuf->ops->attach(dmabuf, attach);
@@ -123,7 +123,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	 * Readers that do not hold the reservation see the attachment fully
 	 * initialised or not at all.
 	 */
-	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
+	list_add_rcu(&no_free_ptr(aobj)->attach.node, &dmabuf->attachments);
 	trace_dma_buf_dynamic_attach(attach);
 	return attach;
 }
@@ -163,7 +163,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment_object *obj;
+	struct dma_buf_attachment_object *aobj;
 	const struct dma_buf_ops *ops;
 	int ret;
 
@@ -178,8 +178,8 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 	if (ret)
 		return ret;
 
-	obj = to_attachment(attach);
-	WRITE_ONCE(obj->pins, obj->pins + 1);
+	aobj = dma_buf_attach_to_object(attach);
+	WRITE_ONCE(aobj->pins, aobj->pins + 1);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
@@ -196,7 +196,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
  */
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment_object *obj;
+	struct dma_buf_attachment_object *aobj;
 	const struct dma_buf_ops *ops;
 
 	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
@@ -204,15 +204,15 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	obj = to_attachment(attach);
-	if (!obj->pins) {
+	aobj = dma_buf_attach_to_object(attach);
+	if (!aobj->pins) {
 		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
 			  "%s unpins what it has not pinned\n",
 			  dev_name(attach->dev));
 		return;
 	}
 
-	WRITE_ONCE(obj->pins, obj->pins - 1);
+	WRITE_ONCE(aobj->pins, aobj->pins - 1);
 	trace_dma_buf_unpin(attach);
 	ops = attach->dmabuf->ops;
 	if (ops->unpin)
@@ -225,7 +225,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
  */
 
 /* Does a mapping have to hold the memory in place? */
-static bool dma_buf_map_pins(struct dma_buf_attachment *attach)
+static bool dma_buf_mapping_needs_pin(struct dma_buf_attachment *attach)
 {
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return false;
@@ -295,7 +295,8 @@ static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
 }
 
 /* A static importer does not look at fences: the kernel's own work comes first. */
-static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
+static int dma_buf_wait_for_static_importer(struct dma_buf_attachment *attach,
+					    u64 *wait_ns)
 {
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
@@ -303,11 +304,12 @@ static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
 	return dma_buf_wait(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
 }
 
-static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
-				    enum dma_data_direction dir, u64 *wait_ns)
+static struct sg_table *
+dma_buf_create_mapping(struct dma_buf_attachment *attach,
+		       enum dma_data_direction dir, u64 *wait_ns)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-	bool pinned = dma_buf_map_pins(attach);
+	bool pinned = dma_buf_mapping_needs_pin(attach);
 	struct sg_table *sgt, *original;
 	int ret;
 
@@ -324,7 +326,7 @@ static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 	}
 
 	/* Now, because the hook may be what started the work. */
-	ret = dma_buf_wait_static(attach, wait_ns);
+	ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 	if (ret)
 		goto err_unmap;
 
@@ -344,21 +346,22 @@ err_unpin:
 	return ERR_PTR(ret);
 }
 
-/* Undo what dma_buf_map() did. */
-static void dma_buf_unmap(struct dma_buf_attachment *attach,
-			  struct sg_table *sgt, enum dma_data_direction dir)
+/* Undo what dma_buf_create_mapping() did. */
+static void dma_buf_destroy_mapping(struct dma_buf_attachment *attach,
+				    struct sg_table *sgt,
+				    enum dma_data_direction dir)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 
 	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
-	if (dma_buf_map_pins(attach))
+	if (dma_buf_mapping_needs_pin(attach))
 		dmabuf->ops->unpin(attach);
 }
 
 /* The kept mapping, made if there is none yet. */
-static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir,
-					   u64 *wait_ns)
+static struct sg_table *
+dma_buf_get_cached_mapping(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir, u64 *wait_ns)
 {
 	struct sg_table *sgt;
 	int ret;
@@ -366,11 +369,11 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(-EBUSY);
-		ret = dma_buf_wait_static(attach, wait_ns);
+		ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 		return ret ? ERR_PTR(ret) : attach->sgt;
 	}
 
-	sgt = dma_buf_map(attach, dir, wait_ns);
+	sgt = dma_buf_create_mapping(attach, dir, wait_ns);
 	if (!IS_ERR(sgt)) {
 		attach->sgt = sgt;
 		attach->dir = dir;
@@ -380,42 +383,43 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 
 /* Twice, so that nothing is left of the times where nobody wants to know them. */
 static __always_inline struct sg_table *
-dma_buf_map_any(struct dma_buf_attachment *attach, enum dma_data_direction dir,
-		u64 *wait_ns)
+dma_buf_get_mapping(struct dma_buf_attachment *attach,
+		    enum dma_data_direction dir, u64 *wait_ns)
 {
 	if (attach->dmabuf->ops->cache_sgt_mapping)
-		return dma_buf_map_cached(attach, dir, wait_ns);
+		return dma_buf_get_cached_mapping(attach, dir, wait_ns);
 
-	return dma_buf_map(attach, dir, wait_ns);
+	return dma_buf_create_mapping(attach, dir, wait_ns);
 }
 
-static __always_inline void dma_buf_unmap_any(struct dma_buf_attachment *attach,
-					      struct sg_table *sgt,
-					      enum dma_data_direction dir)
+static __always_inline void
+dma_buf_put_mapping(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		    enum dma_data_direction dir)
 {
 	/* The kept one goes with the attachment. */
 	if (attach->sgt != sgt)
-		dma_buf_unmap(attach, sgt, dir);
+		dma_buf_destroy_mapping(attach, sgt, dir);
 }
 
 static noinline struct sg_table *
-dma_buf_map_traced(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+dma_buf_get_mapping_traced(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir)
 {
 	u64 wait_ns = 0, begun = ktime_get_ns();
 	struct sg_table *sgt;
 
-	sgt = dma_buf_map_any(attach, dir, &wait_ns);
+	sgt = dma_buf_get_mapping(attach, dir, &wait_ns);
 	trace_dma_buf_map(attach, dir, sgt, ktime_get_ns() - begun, wait_ns);
 	return sgt;
 }
 
-static noinline void dma_buf_unmap_traced(struct dma_buf_attachment *attach,
-					  struct sg_table *sgt,
-					  enum dma_data_direction dir)
+static noinline void
+dma_buf_put_mapping_traced(struct dma_buf_attachment *attach,
+			   struct sg_table *sgt, enum dma_data_direction dir)
 {
 	u64 begun = ktime_get_ns();
 
-	dma_buf_unmap_any(attach, sgt, dir);
+	dma_buf_put_mapping(attach, sgt, dir);
 	trace_dma_buf_unmap(attach, dir, ktime_get_ns() - begun);
 }
 
@@ -442,7 +446,7 @@ static noinline void dma_buf_unmap_traced(struct dma_buf_attachment *attach,
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
 {
-	struct dma_buf_attachment_object *obj;
+	struct dma_buf_attachment_object *aobj;
 	struct sg_table *sgt;
 
 	might_sleep();
@@ -451,24 +455,24 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 			 !valid_dma_direction(dir)))
 		return ERR_PTR(-EINVAL);
 
-	obj = to_attachment(attach);
+	aobj = dma_buf_attach_to_object(attach);
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	/* This importer can neither follow a move nor prevent one. */
-	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
+	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !aobj->pins &&
 		  dma_buf_is_dynamic(attach->dmabuf) &&
-		  !dma_buf_map_pins(attach) &&
+		  !dma_buf_mapping_needs_pin(attach) &&
 		  !dma_buf_attach_revocable(attach),
 		  "%s has no move_notify and maps without a pin\n",
 		  dev_name(attach->dev));
 
 	if (trace_dma_buf_map_enabled())
-		sgt = dma_buf_map_traced(attach, dir);
+		sgt = dma_buf_get_mapping_traced(attach, dir);
 	else
-		sgt = dma_buf_map_any(attach, dir, NULL);
+		sgt = dma_buf_get_mapping(attach, dir, NULL);
 
 	if (!IS_ERR(sgt))
-		atomic_inc(&obj->maps);
+		atomic_inc(&aobj->maps);
 
 	return sgt;
 }
@@ -510,6 +514,8 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {
+	struct dma_buf_attachment_object *aobj;
+
 	might_sleep();
 
 	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
@@ -517,13 +523,14 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
+	aobj = dma_buf_attach_to_object(attach);
+	if (WARN_ON_ONCE(atomic_dec_if_positive(&aobj->maps) < 0))
 		return;
 
 	if (trace_dma_buf_unmap_enabled())
-		dma_buf_unmap_traced(attach, sgt, dir);
+		dma_buf_put_mapping_traced(attach, sgt, dir);
 	else
-		dma_buf_unmap_any(attach, sgt, dir);
+		dma_buf_put_mapping(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
@@ -674,11 +681,11 @@ dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data)
 {
-	struct dma_buf_object *buf = to_object(dmabuf);
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct list_head *head = &dmabuf->attachments;
 	struct list_head *at;
 
-	scoped_guard(spinlock, &buf->lock) {
+	scoped_guard(spinlock, &obj->lock) {
 		if (dma_buf_has_few_attachments(dmabuf)) {
 			dma_buf_visit(dmabuf, dma_buf_next_attachment(head),
 				      INT_MAX, visit, data);
@@ -687,10 +694,10 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	}
 
 	guard(mutex)(&dma_buf_visit_mutex);
-	scoped_guard(spinlock, &buf->lock)
+	scoped_guard(spinlock, &obj->lock)
 		WRITE_ONCE(dma_buf_visit_at, dma_buf_next_attachment(head));
 	do {
-		scoped_guard(spinlock, &buf->lock) {
+		scoped_guard(spinlock, &obj->lock) {
 			at = dma_buf_visit(dmabuf, dma_buf_visit_at,
 					   DMA_BUF_VISIT_BATCH, visit, data);
 			WRITE_ONCE(dma_buf_visit_at, at == head ? NULL : at);
@@ -701,14 +708,14 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 
 static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
 {
-	struct dma_buf_attachment_object *obj = to_attachment(attach);
-	unsigned int maps = atomic_read(&obj->maps);
+	struct dma_buf_attachment_object *aobj = dma_buf_attach_to_object(attach);
+	unsigned int maps = atomic_read(&aobj->maps);
 	struct dma_buf_users *users = data;
 
 	users->attachments++;
 	users->maps += maps;
-	users->pins += READ_ONCE(obj->pins);
-	if (dma_buf_map_pins(attach))
+	users->pins += READ_ONCE(aobj->pins);
+	if (dma_buf_mapping_needs_pin(attach))
 		users->pins += maps;
 	return true;
 }
@@ -739,26 +746,26 @@ static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
  * DMA, so the memory stays, and stays where it is. A dynamic importer stays
  * dynamic, so that pins stay balanced.
  */
-static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
+static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
+	struct dma_buf_attachment *attach = &aobj->attach;
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 
 	dev_warn_ratelimited(attach->dev,
 			     "detached with live mappings, buffer of %s is kept\n",
 			     attach->dmabuf->exp_name);
-	if (obj->abandoned)
+	if (aobj->abandoned)
 		return;
 
-	obj->abandoned = true;
+	aobj->abandoned = true;
 	/*
 	 * The importer may have dropped its reference first. Then the release of
 	 * the buffer is pending, or has found this attachment and kept the buffer.
 	 */
-	obj->abandoned_file = get_file_active(&attach->dmabuf->file);
+	aobj->abandoned_file = get_file_active(&attach->dmabuf->file);
 	get_device(attach->dev);
-	if (ops->pin && !dma_buf_map_pins(attach))
-		obj->abandoned_pin = !ops->pin(attach);
+	if (ops->pin && !dma_buf_mapping_needs_pin(attach))
+		aobj->abandoned_pin = !ops->pin(attach);
 	attach->importer_priv = NULL;
 	if (attach->importer_ops)
 		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
@@ -769,32 +776,32 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
  * unmap hook run on an attachment that is gone. It is left attached, until it
  * comes again without one. Pins that it forgot can be undone.
  */
-static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
+static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
-	int maps = atomic_read(&obj->maps);
+	struct dma_buf_attachment *attach = &aobj->attach;
+	int maps = atomic_read(&aobj->maps);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
 		      dev_name(attach->dev), maps)) {
-		dma_buf_abandon(obj);
+		dma_buf_abandon(aobj);
 		return false;
 	}
 
 	/* It came again, without mappings. The caller drops the references. */
-	if (obj->abandoned_pin) {
+	if (aobj->abandoned_pin) {
 		attach->dmabuf->ops->unpin(attach);
-		obj->abandoned_pin = false;
+		aobj->abandoned_pin = false;
 	}
 
-	if (WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
-		      dev_name(attach->dev), obj->pins))
-		while (obj->pins)
+	if (WARN_ONCE(aobj->pins, "%s detaches with %u pins, unpinned\n",
+		      dev_name(attach->dev), aobj->pins))
+		while (aobj->pins)
 			dma_buf_unpin(attach);
 
 	if (attach->sgt) {
-		dma_buf_unmap(attach, attach->sgt, attach->dir);
+		dma_buf_destroy_mapping(attach, attach->sgt, attach->dir);
 		attach->sgt = NULL;
 	}
 	return true;
@@ -817,21 +824,21 @@ static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment_object *obj;
+	struct dma_buf_attachment_object *aobj;
 	struct file *abandoned_file;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
-	obj = to_attachment(attach);
+	aobj = dma_buf_attach_to_object(attach);
 	scoped_guard(dma_buf_resv, dmabuf) {
-		if (!dma_buf_settle(obj))
+		if (!dma_buf_prepare_detach(aobj))
 			return;
 		/*
 		 * Under the lock, because the attachment is freed right after:
 		 * no visitor may be at it, nor come back to it after a pause.
 		 */
-		scoped_guard(spinlock, &to_object(dmabuf)->lock) {
+		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->lock) {
 			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
 				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
 			list_del(&attach->node);
@@ -842,10 +849,10 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	abandoned_file = obj->abandoned_file;
-	if (obj->abandoned)
+	abandoned_file = aobj->abandoned_file;
+	if (aobj->abandoned)
 		put_device(attach->dev);
-	kfree(obj);
+	kfree(aobj);
 	if (abandoned_file)
 		fput(abandoned_file);
 }

@@ -55,7 +55,7 @@ static void *dma_buf_bpf_start(struct seq_file *m, loff_t *pos)
 	struct dma_buf_bpf_reader *reader = m->private;
 
 	if (!reader->begun)
-		dma_buf_cursor_first(&reader->cursor);
+		dma_buf_cursor_rewind(&reader->cursor);
 	reader->begun = true;
 
 	return dma_buf_cursor_get(&reader->cursor);
@@ -67,7 +67,7 @@ static void *dma_buf_bpf_next(struct seq_file *m, void *record, loff_t *pos)
 	struct dma_buf *dmabuf = record;
 
 	++*pos;
-	record = dma_buf_cursor_pass(&reader->cursor, dmabuf);
+	record = dma_buf_cursor_get_next(&reader->cursor, dmabuf);
 	dma_buf_put(dmabuf);
 	return record;
 }

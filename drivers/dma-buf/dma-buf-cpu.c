@@ -262,7 +262,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	obj = to_object(dmabuf);
+	obj = dma_buf_to_object(dmabuf);
 	if (!obj->vmaps) {
 		iosys_map_clear(&obj->vmap);
 		if (dmabuf->ops->vmap)
@@ -317,7 +317,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	obj = to_object(dmabuf);
+	obj = dma_buf_to_object(dmabuf);
 	if (WARN_ON_ONCE(!obj->vmaps || !iosys_map_is_equal(&obj->vmap, map)))
 		return;
 

@@ -46,7 +46,7 @@ static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 		   (long)file_count(file) - 1, dmabuf->exp_name,
 		   (u64)file_inode(file)->i_ino);
 	if (dma_buf_copy_name(dmabuf, name))
-		dma_buf_show_name(m, name);
+		dma_buf_show_escaped(m, name);
 	else
 		seq_puts(m, "<none>");
 	seq_putc(m, '\n');
@@ -90,7 +90,7 @@ static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 	struct dma_buf_bufinfo *info = m->private;
 
 	if (!*pos) {
-		dma_buf_cursor_first(&info->cursor);
+		dma_buf_cursor_rewind(&info->cursor);
 		info->objects = 0;
 		info->bytes = 0;
 		return SEQ_START_TOKEN;
@@ -119,7 +119,7 @@ static void *dma_buf_bufinfo_next(struct seq_file *m, void *record, loff_t *pos)
 
 	info->objects++;
 	info->bytes += dmabuf->size;
-	record = dma_buf_cursor_pass(&info->cursor, dmabuf);
+	record = dma_buf_cursor_get_next(&info->cursor, dmabuf);
 	dma_buf_put(dmabuf);
 	return record ?: DMA_BUF_TOTALS_TOKEN;
 }
@@ -167,7 +167,10 @@ static const struct file_operations dma_buf_bufinfo_fops = {
 	.release	= dma_buf_bufinfo_release,
 };
 
-/* Errors are ignored on purpose: debugfs is optional. */
+/*
+ * Runs after dma_buf_init(), which initialises the registry that a reader walks.
+ * Errors are ignored on purpose: debugfs is optional.
+ */
 static int __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
@@ -175,5 +178,4 @@ static int __init dma_buf_debugfs_init(void)
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
 	return 0;
 }
-/* After dma_buf_init(), which initialises the registry that a reader walks. */
 fs_initcall(dma_buf_debugfs_init);

@@ -154,7 +154,7 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_putc(m, '\n');
 	if (dma_buf_copy_name(dmabuf, name)) {
 		seq_puts(m, "name:\t");
-		dma_buf_show_name(m, name);
+		dma_buf_show_escaped(m, name);
 		seq_putc(m, '\n');
 	}
 	dma_buf_show_users(m, dmabuf);
@@ -162,7 +162,7 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 
 static int dma_buf_file_release(struct inode *inode, struct file *file)
 {
-	dma_buf_object_destroy(to_object(file->private_data));
+	dma_buf_object_destroy(dma_buf_to_object(file->private_data));
 	return 0;
 }
 

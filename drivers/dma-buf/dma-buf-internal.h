@@ -6,7 +6,7 @@
  *
  *	dma_resv (ww-mutex, exporter's or embedded); dma_buf_visit_mutex
  *	  dma_buf_object.lock
- *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
+ *	    dma_fence.lock (dma_buf_poll_fence_signalled() runs under it)
  *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
  *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
  *
@@ -124,12 +124,12 @@ struct dma_buf_object {
 	struct inode inode;
 };
 
-static inline struct dma_buf_object *to_object(struct dma_buf *dmabuf)
+static inline struct dma_buf_object *dma_buf_to_object(struct dma_buf *dmabuf)
 {
 	return container_of(dmabuf, struct dma_buf_object, dmabuf);
 }
 
-static inline struct dma_buf_object *inode_object(struct inode *inode)
+static inline struct dma_buf_object *dma_buf_inode_to_object(struct inode *inode)
 {
 	return container_of(inode, struct dma_buf_object, inode);
 }
@@ -137,7 +137,7 @@ static inline struct dma_buf_object *inode_object(struct inode *inode)
 /* The number that identifies a buffer, also one whose file is gone. */
 static inline u64 dma_buf_ino(struct dma_buf *dmabuf)
 {
-	return to_object(dmabuf)->inode.i_ino;
+	return dma_buf_to_object(dmabuf)->inode.i_ino;
 }
 
 /**
@@ -215,7 +215,7 @@ void dma_buf_object_destroy(struct dma_buf_object *obj);
 
 /* dma-buf-show.c */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
-void dma_buf_show_name(struct seq_file *m, const char *text);
+void dma_buf_show_escaped(struct seq_file *m, const char *text);
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
 void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf);
 void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf);
@@ -260,10 +260,10 @@ struct dma_buf_cursor {
 
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor);
 void dma_buf_cursor_end(struct dma_buf_cursor *cursor);
-void dma_buf_cursor_first(struct dma_buf_cursor *cursor);
+void dma_buf_cursor_rewind(struct dma_buf_cursor *cursor);
 struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor);
-struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
-				    struct dma_buf *dmabuf);
+struct dma_buf *dma_buf_cursor_get_next(struct dma_buf_cursor *cursor,
+					struct dma_buf *dmabuf);
 
 /* dma-buf-poll.c */
 __poll_t dma_buf_poll(struct file *file, poll_table *table);

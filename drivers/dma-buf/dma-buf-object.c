@@ -129,7 +129,7 @@ dma_buf_object_create(const struct dma_buf_export_info *info)
 	if (IS_ERR(inode))
 		return ERR_CAST(inode);
 
-	obj = inode_object(inode);
+	obj = dma_buf_inode_to_object(inode);
 	dma_buf_object_init(obj, info);
 
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
@@ -213,7 +213,7 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 
 static void dma_buf_destroy_inode(struct inode *inode)
 {
-	struct dma_buf_object *obj = inode_object(inode);
+	struct dma_buf_object *obj = dma_buf_inode_to_object(inode);
 
 	/*
 	 * The name lives this long because the path of a released buffer can be
@@ -241,7 +241,7 @@ static const struct super_operations dma_buf_super_ops = {
  */
 static char *dma_buf_dname(struct dentry *dentry, char *buffer, int buflen)
 {
-	struct dma_buf_object *obj = inode_object(d_inode(dentry));
+	struct dma_buf_object *obj = dma_buf_inode_to_object(d_inode(dentry));
 	char name[DMA_BUF_NAME_LEN];
 
 	dma_buf_copy_name(&obj->dmabuf, name);

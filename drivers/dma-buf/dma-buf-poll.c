@@ -44,7 +44,7 @@
  * struct dma_buf_poll. It is held while callbacks are added and removed, so the
  * order is obj->lock, fence->lock, poll_wait.lock.
  *
- * The callbacks, dma_buf_poll_fire(), in any context, under fence->lock: they
+ * The callbacks, dma_buf_poll_fence_signalled(), in any context, under fence->lock: they
  * must not take obj->lock, nor touch other fences, which may share the lock that
  * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
  * its reference to the fence, clears entry->fence, and does not touch the object
@@ -94,8 +94,8 @@
  * ------------------
  * A poller queues itself on poll_wait before it looks. Suppose it then sleeps,
  * relying on callbacks that it or another poller has armed: after queueing it has
- * read poll->pending above 0 (dma_buf_poll_suits(), dma_buf_poll_set() and
- * dma_buf_poll_relies()). The last callback drops poll->pending to 0 and wakes,
+ * read poll->pending above 0 (dma_buf_poll_armed_suffices(), dma_buf_poll_arm_batch() and
+ * dma_buf_poll_will_wake()). The last callback drops poll->pending to 0 and wakes,
  * both under one hold of poll_wait.lock.
  *
  *	poller is first			callback is first
@@ -153,7 +153,7 @@
  * @fences: these, in the order of the reservation; their references become the
  *	callbacks', those that are left are dropped after the lock
  * @dropped: references that callbacks held which were armed before
- * @entries: for the callbacks; after dma_buf_poll_set() those that are not needed
+ * @entries: for the callbacks; after dma_buf_poll_arm_batch() those that are not needed
  *	(any more): an allocation, or &dma_buf_poll.single
  * @armed: result, a wake-up will come
  * @replaced: result, pollers relied on a wake-up that will not come
@@ -188,7 +188,7 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
  */
 
 /* Drop references that were held for, or by, callbacks. */
-static void dma_buf_poll_put(struct dma_fence **fences, unsigned int count)
+static void dma_buf_poll_put_fences(struct dma_fence **fences, unsigned int count)
 {
 	while (count--) {
 		dma_fence_put(fences[count]);
@@ -211,7 +211,7 @@ static void dma_buf_poll_gather(struct dma_buf_object *obj,
 	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		if (dma_resv_iter_is_restarted(&cursor)) {
-			dma_buf_poll_put(batch->fences, batch->count);
+			dma_buf_poll_put_fences(batch->fences, batch->count);
 			batch->count = 0;
 		}
 		batch->fences[batch->count++] = dma_fence_get(fence);
@@ -220,7 +220,7 @@ static void dma_buf_poll_gather(struct dma_buf_object *obj,
 	}
 	/* The walk may have started over and found nothing pending any more. */
 	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
-		dma_buf_poll_put(batch->fences, batch->count);
+		dma_buf_poll_put_fences(batch->fences, batch->count);
 		batch->count = 0;
 	}
 	dma_resv_iter_end(&cursor);
@@ -231,7 +231,8 @@ static void dma_buf_poll_gather(struct dma_buf_object *obj,
  */
 
 /* Runs under the fence's lock, see the top of the file. */
-static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
+static void dma_buf_poll_fence_signalled(struct dma_fence *fence,
+					 struct dma_fence_cb *cb)
 {
 	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
 	struct dma_buf_poll *poll = entry->poll;
@@ -257,13 +258,14 @@ static void dma_buf_poll_fire(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 
 /* The fence that a callback has yet to run on, with a reference, or NULL. */
-static struct dma_fence *dma_buf_poll_armed(struct dma_buf_object *obj,
-					    struct dma_buf_poll_entry *entry)
+static struct dma_fence *
+dma_buf_poll_get_armed_fence(struct dma_buf_object *obj,
+			     struct dma_buf_poll_entry *entry)
 {
 	unsigned long flags;
 	struct dma_fence *fence;
 
-	/* Pairs with dma_buf_poll_fire(): either it has not begun or is through. */
+	/* Pairs with dma_buf_poll_fence_signalled(): either it has not begun or is through. */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	fence = entry->fired ? NULL : entry->fence;
 	if (fence)
@@ -292,14 +294,14 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 		struct dma_buf_poll_entry *entry = &poll->entries[i];
 		struct dma_fence *fence, *held;
 
-		fence = dma_buf_poll_armed(obj, entry);
+		fence = dma_buf_poll_get_armed_fence(obj, entry);
 		if (fence && dma_fence_remove_callback(fence, &entry->cb))
 			removed = true;
 
 		/*
 		 * The callback's reference is still here if it did not run, or
 		 * if it was the last one when it did. Clear entry->fence before
-		 * that reference is dropped: otherwise dma_buf_poll_relies()
+		 * that reference is dropped: otherwise dma_buf_poll_will_wake()
 		 * could match a new fence at the same address.
 		 */
 		held = entry->fence;
@@ -318,9 +320,9 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
  * all callbacks that have yet to run are among those that the caller has just found
  * pending.
  */
-static bool dma_buf_poll_suits(struct dma_buf_object *obj,
-			       enum dma_buf_poll_dir dir,
-			       const struct dma_buf_poll_batch *batch)
+static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
+					enum dma_buf_poll_dir dir,
+					const struct dma_buf_poll_batch *batch)
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
 	unsigned int i, at = 0;
@@ -329,7 +331,7 @@ static bool dma_buf_poll_suits(struct dma_buf_object *obj,
 
 	lockdep_assert_held(&obj->lock);
 
-	/* Pairs with dma_buf_poll_fire(): the count and the fences are of one moment. */
+	/* Pairs with dma_buf_poll_fence_signalled(): the count and the fences are of one moment. */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	suits = atomic_read(&poll->pending);
 	/*
@@ -351,9 +353,9 @@ static bool dma_buf_poll_suits(struct dma_buf_object *obj,
 }
 
 /* Put a callback on a fence. On success the caller's reference is the callback's. */
-static bool dma_buf_poll_add(struct dma_buf_poll *poll,
-			     struct dma_buf_poll_entry *entry,
-			     struct dma_fence *fence)
+static bool dma_buf_poll_arm_fence(struct dma_buf_poll *poll,
+				   struct dma_buf_poll_entry *entry,
+				   struct dma_fence *fence)
 {
 	/*
 	 * Set up before adding: the callback may run before
@@ -362,7 +364,7 @@ static bool dma_buf_poll_add(struct dma_buf_poll *poll,
 	entry->poll = poll;
 	WRITE_ONCE(entry->fence, fence);
 	entry->fired = false;
-	if (!dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fire))
+	if (!dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fence_signalled))
 		return true;
 
 	/* The fence has signalled. */
@@ -375,9 +377,9 @@ static bool dma_buf_poll_add(struct dma_buf_poll *poll,
  * Arm the fences of @batch, unless what is armed already suits. Leaves in @batch
  * the entries and references that are not needed (any more).
  */
-static void dma_buf_poll_set(struct dma_buf_object *obj,
-			     enum dma_buf_poll_dir dir,
-			     struct dma_buf_poll_batch *batch)
+static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
+				   enum dma_buf_poll_dir dir,
+				   struct dma_buf_poll_batch *batch)
 {
 	struct dma_buf_poll *poll = &obj->poll[dir];
 	unsigned int i;
@@ -385,7 +387,7 @@ static void dma_buf_poll_set(struct dma_buf_object *obj,
 	lockdep_assert_held(&obj->lock);
 
 	/* Another poller may have armed meanwhile. */
-	if (dma_buf_poll_suits(obj, dir, batch)) {
+	if (dma_buf_poll_armed_suffices(obj, dir, batch)) {
 		batch->armed = true;
 		return;
 	}
@@ -398,13 +400,13 @@ static void dma_buf_poll_set(struct dma_buf_object *obj,
 	trace_dma_buf_poll_arm(&obj->dmabuf, dir == DMA_BUF_POLL_OUT,
 			       batch->count);
 	for (i = 0; i < batch->count; i++)
-		if (dma_buf_poll_add(poll, &poll->entries[i], batch->fences[i]))
+		if (dma_buf_poll_arm_fence(poll, &poll->entries[i], batch->fences[i]))
 			batch->fences[i] = NULL;
 
 	batch->armed = atomic_read(&poll->pending);
 	/*
 	 * If every fence signalled before its callback was added, no callback
-	 * will run. Pollers that relied on one (dma_buf_poll_relies()) must be
+	 * will run. Pollers that relied on one (dma_buf_poll_will_wake()) must be
 	 * woken by the caller.
 	 */
 	if (!batch->armed)
@@ -415,8 +417,8 @@ static void dma_buf_poll_set(struct dma_buf_object *obj,
  * Make the entries for a batch. Without memory only its first fence is armed: the
  * pollers that its callback wakes will ask for the next.
  */
-static void dma_buf_poll_make_entries(struct dma_buf_poll *poll,
-				      struct dma_buf_poll_batch *batch)
+static void dma_buf_poll_alloc_entries(struct dma_buf_poll *poll,
+				       struct dma_buf_poll_batch *batch)
 {
 	batch->entries = NULL;
 	if (batch->count > 1)
@@ -427,7 +429,7 @@ static void dma_buf_poll_make_entries(struct dma_buf_poll *poll,
 		return;
 
 	batch->entries = &poll->single;
-	dma_buf_poll_put(&batch->fences[1], batch->count - 1);
+	dma_buf_poll_put_fences(&batch->fences[1], batch->count - 1);
 	batch->count = 1;
 }
 
@@ -435,7 +437,7 @@ static void dma_buf_poll_make_entries(struct dma_buf_poll *poll,
  * Make what pollers wait for, when the first of them has to wait: most buffers
  * never need it. poll() has no way to say that there is no memory for so little.
  */
-static void dma_buf_poll_prepare(struct dma_buf_object *obj)
+static void dma_buf_poll_alloc_watches(struct dma_buf_object *obj)
 {
 	struct dma_buf_poll *poll;
 	int dir;
@@ -472,7 +474,7 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 	struct dma_buf_poll_batch batch = { };
 	struct dma_buf_poll *poll;
 
-	dma_buf_poll_prepare(obj);
+	dma_buf_poll_alloc_watches(obj);
 	poll = &obj->poll[dir];
 	do {
 		batch.replaced = false;
@@ -481,18 +483,18 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 			return false;
 
 		scoped_guard(spinlock, &obj->lock)
-			batch.armed = dma_buf_poll_suits(obj, dir, &batch);
+			batch.armed = dma_buf_poll_armed_suffices(obj, dir, &batch);
 
 		if (!batch.armed) {
-			dma_buf_poll_make_entries(poll, &batch);
+			dma_buf_poll_alloc_entries(poll, &batch);
 			scoped_guard(spinlock, &obj->lock)
-				dma_buf_poll_set(obj, dir, &batch);
+				dma_buf_poll_arm_batch(obj, dir, &batch);
 			if (batch.entries != &poll->single)
 				kfree(batch.entries);
 		}
 
-		dma_buf_poll_put(batch.fences, batch.count);
-		dma_buf_poll_put(batch.dropped, DMA_BUF_POLL_BATCH);
+		dma_buf_poll_put_fences(batch.fences, batch.count);
+		dma_buf_poll_put_fences(batch.dropped, DMA_BUF_POLL_BATCH);
 		if (batch.replaced)
 			wake_up_all(&obj->poll_wait);
 	} while (!batch.armed);
@@ -509,13 +511,13 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
  * fast path for repeated polls: @fence, just seen pending in the reservation, is
  * the only fence armed or about to be armed. A caller that will sleep is queued
  * already and is woken whatever happens next: the callback runs, or
- * dma_buf_poll_set() removes it or finds that it was added too late.
+ * dma_buf_poll_arm_batch() removes it or finds that it was added too late.
  */
-static bool dma_buf_poll_relies(struct dma_buf_object *obj,
-				enum dma_buf_poll_dir dir,
-				struct dma_fence *fence)
+static bool dma_buf_poll_will_wake(struct dma_buf_object *obj,
+				   enum dma_buf_poll_dir dir,
+				   struct dma_fence *fence)
 {
-	/* Pairs with dma_buf_poll_prepare(). */
+	/* Pairs with dma_buf_poll_alloc_watches(). */
 	struct dma_buf_poll *poll = smp_load_acquire(&obj->poll);
 
 	return poll && READ_ONCE(poll[dir].single.fence) == fence &&
@@ -527,7 +529,8 @@ static bool dma_buf_poll_relies(struct dma_buf_object *obj,
  * asked. The lock keeps a driver from freeing the lock of the fence between the
  * test and its use, see the top of the file.
  */
-static bool dma_buf_poll_ask(struct dma_buf_object *obj, struct dma_fence *fence)
+static bool dma_buf_poll_enable_signaling(struct dma_buf_object *obj,
+					  struct dma_fence *fence)
 {
 	if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags)) {
 		scoped_guard(spinlock, &obj->lock) {
@@ -547,12 +550,12 @@ static bool dma_buf_poll_ask(struct dma_buf_object *obj, struct dma_fence *fence
  * that polls again and again without waiting asks in no other way. To ask the first
  * that is pending will do: the next one's turn comes when the first is done.
  */
-static noinline bool dma_buf_poll_pending(struct dma_buf_object *obj,
-					  enum dma_buf_poll_dir dir,
-					  struct dma_resv_iter *cursor,
-					  struct dma_fence *fence)
+static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
+					    enum dma_buf_poll_dir dir,
+					    struct dma_resv_iter *cursor,
+					    struct dma_fence *fence)
 {
-	while (fence && !dma_buf_poll_ask(obj, fence))
+	while (fence && !dma_buf_poll_enable_signaling(obj, fence))
 		fence = dma_resv_iter_next_unlocked(cursor);
 	dma_resv_iter_end(cursor);
 
@@ -581,8 +584,8 @@ static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
 
 	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
 	fence = dma_resv_iter_first_unlocked(&cursor);
-	if (fence && !dma_buf_poll_relies(obj, dir, fence))
-		return dma_buf_poll_pending(obj, dir, &cursor, fence);
+	if (fence && !dma_buf_poll_will_wake(obj, dir, fence))
+		return dma_buf_poll_look_slow(obj, dir, &cursor, fence);
 
 	dma_resv_iter_end(&cursor);
 	return !fence;
@@ -605,7 +608,7 @@ static bool dma_buf_poll_ready(struct dma_buf_object *obj,
 __poll_t dma_buf_poll(struct file *file, poll_table *table)
 {
 	struct dma_buf *dmabuf = file->private_data;
-	struct dma_buf_object *obj = to_object(dmabuf);
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	__poll_t asked = poll_requested_events(table);
 
 	/*
@@ -633,7 +636,7 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
  * Release
  */
 
-static noinline void dma_buf_poll_free(struct dma_buf_object *obj)
+static noinline void dma_buf_poll_free_watches(struct dma_buf_object *obj)
 {
 	struct dma_fence *dropped[DMA_BUF_POLL_BATCH] = { };
 	int dir;
@@ -641,7 +644,7 @@ static noinline void dma_buf_poll_free(struct dma_buf_object *obj)
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
 		scoped_guard(spinlock, &obj->lock)
 			dma_buf_poll_disarm(obj, dir, dropped);
-		dma_buf_poll_put(dropped, DMA_BUF_POLL_BATCH);
+		dma_buf_poll_put_fences(dropped, DMA_BUF_POLL_BATCH);
 		if (obj->poll[dir].entries != &obj->poll[dir].single)
 			kfree(obj->poll[dir].entries);
 	}
@@ -660,5 +663,5 @@ static noinline void dma_buf_poll_free(struct dma_buf_object *obj)
 void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 {
 	if (unlikely(obj->poll))
-		dma_buf_poll_free(obj);
+		dma_buf_poll_free_watches(obj);
 }

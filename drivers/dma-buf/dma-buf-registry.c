@@ -167,7 +167,7 @@ void dma_buf_cursor_end(struct dma_buf_cursor *cursor)
 }
 
 /* Put a cursor before the first buffer of the shards after @cpu's. */
-static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
+static void dma_buf_cursor_enter_shard(struct dma_buf_cursor *cursor, int cpu)
 {
 	struct dma_buf_shard *shard;
 
@@ -187,21 +187,21 @@ static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
 }
 
 /**
- * dma_buf_cursor_first - put a cursor before the first of all buffers
+ * dma_buf_cursor_rewind - put a cursor before the first of all buffers
  * @cursor: cursor, wherever it is
  *
  * Context: Process context. Takes and drops shards' locks.
  */
-void dma_buf_cursor_first(struct dma_buf_cursor *cursor)
+void dma_buf_cursor_rewind(struct dma_buf_cursor *cursor)
 {
-	dma_buf_cursor_enter(cursor, -1);
+	dma_buf_cursor_enter_shard(cursor, -1);
 }
 
 /*
  * The first live buffer after @cursor, whose shard's lock is held, if it is among
  * the next few entries. The cursor steps over what comes before it.
  */
-static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
+static struct dma_buf *dma_buf_cursor_scan(struct dma_buf_cursor *cursor)
 	__must_hold(&cursor->shard->lock)
 {
 	struct hlist_node *node, *passed = NULL;
@@ -244,30 +244,30 @@ struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor)
 		bool more;
 
 		scoped_guard(spinlock, &shard->lock) {
-			dmabuf = dma_buf_cursor_look(cursor);
+			dmabuf = dma_buf_cursor_scan(cursor);
 			more = cursor->node.next;
 		}
 		if (dmabuf)
 			return dmabuf;
 		if (!more)
-			dma_buf_cursor_enter(cursor, shard->cpu);
+			dma_buf_cursor_enter_shard(cursor, shard->cpu);
 		cond_resched();
 	}
 	return NULL;
 }
 
 /**
- * dma_buf_cursor_pass - the buffer after this one
+ * dma_buf_cursor_get_next - the buffer after this one
  * @cursor: cursor, wherever it is; is put after @dmabuf, before what is returned
  * @dmabuf: a buffer that the caller holds a reference to, which it keeps
  *
  * Context: Process context. Takes and drops shards' locks.
  * Return: a buffer with a reference that is the caller's, NULL at the end.
  */
-struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
-				    struct dma_buf *dmabuf)
+struct dma_buf *dma_buf_cursor_get_next(struct dma_buf_cursor *cursor,
+					struct dma_buf *dmabuf)
 {
-	struct dma_buf_object *obj = to_object(dmabuf);
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct dma_buf_shard *shard = dma_buf_shard_of(obj);
 	struct dma_buf *next;
 
@@ -280,7 +280,7 @@ struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
 		cursor->shard = shard;
 		/* The caller's reference keeps the buffer listed. */
 		hlist_add_behind(&cursor->node, &obj->shard_link);
-		next = dma_buf_cursor_look(cursor);
+		next = dma_buf_cursor_scan(cursor);
 	}
 	return next ?: dma_buf_cursor_get(cursor);
 }

@@ -38,7 +38,7 @@ bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
 }
 
 /**
- * dma_buf_show_name - print a name that user space may have chosen
+ * dma_buf_show_escaped - print a name that user space may have chosen
  * @m: where to
  * @text: name; NULL is printed as printf does
  *
@@ -48,7 +48,7 @@ bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
  *
  * Context: any, also under a spinlock.
  */
-void dma_buf_show_name(struct seq_file *m, const char *text)
+void dma_buf_show_escaped(struct seq_file *m, const char *text)
 {
 	char c;
 
@@ -68,9 +68,9 @@ static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
 	struct seq_file *m = data;
 
 	seq_puts(m, "attached:\t");
-	dma_buf_show_name(m, dev_driver_string(attach->dev));
+	dma_buf_show_escaped(m, dev_driver_string(attach->dev));
 	seq_putc(m, ' ');
-	dma_buf_show_name(m, dev_name(attach->dev));
+	dma_buf_show_escaped(m, dev_name(attach->dev));
 	seq_putc(m, '\n');
 	/* After an overflow all is shown again, with more room. */
 	return !seq_has_overflowed(m);
@@ -89,13 +89,14 @@ static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
  */
 void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
 {
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct dma_buf_users users;
 
 	dma_buf_count_users(dmabuf, &users);
 	seq_put_decimal_ull(m, "attachments:\t", users.attachments);
 	seq_put_decimal_ull(m, "\nmappings:\t", users.maps);
 	seq_put_decimal_ull(m, "\npinned:\t", users.pins);
-	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(to_object(dmabuf)->vmaps));
+	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(obj->vmaps));
 	seq_putc(m, '\n');
 	if (users.attachments)
 		dma_buf_visit_attachments(dmabuf, dma_buf_show_user, m);
@@ -145,9 +146,9 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		 */
 		seq_printf(m, "\t%s fence:",
 			   usages[dma_resv_iter_usage(&cursor)]);
-		dma_buf_show_name(m, fence->ops->get_driver_name(fence));
+		dma_buf_show_escaped(m, fence->ops->get_driver_name(fence));
 		seq_putc(m, ' ');
-		dma_buf_show_name(m, fence->ops->get_timeline_name(fence));
+		dma_buf_show_escaped(m, fence->ops->get_timeline_name(fence));
 		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
 		/* The buffer is shown again, with more room. */
 		if (seq_has_overflowed(m))
@@ -167,7 +168,7 @@ static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
 	struct dma_buf_devices *devices = data;
 
 	seq_putc(devices->m, '\t');
-	dma_buf_show_name(devices->m, dev_name(attach->dev));
+	dma_buf_show_escaped(devices->m, dev_name(attach->dev));
 	seq_putc(devices->m, '\n');
 	devices->count++;
 	/* After an overflow the buffer is shown again, with more room. */

@@ -529,8 +529,8 @@ static int test_adder_thread(void *data)
 /* Does somebody who waits to read mean to be told by this fence? */
 static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
 {
-	/* Pairs with dma_buf_poll_prepare(). */
-	struct dma_buf_poll *poll = smp_load_acquire(&to_object(dmabuf)->poll);
+	/* Pairs with dma_buf_poll_alloc_watches(). */
+	struct dma_buf_poll *poll = smp_load_acquire(&dma_buf_to_object(dmabuf)->poll);
 
 	return poll && READ_ONCE(poll[DMA_BUF_POLL_IN].single.fence) == fence;
 }
@@ -767,7 +767,7 @@ static void test_poll_locks_out_detach(struct kunit *test)
 		heard[i] = kzalloc(sizeof(*heard[i]), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, heard[i]);
 		spin_lock_init(&heard[i]->lock);
-		heard[i]->obj = to_object(dmabuf);
+		heard[i]->obj = dma_buf_to_object(dmabuf);
 		dma_fence_init(&heard[i]->base, &test_heard_ops, &heard[i]->lock,
 			       dma_fence_context_alloc(1), 1);
 		mock_add_fence(dmabuf, &heard[i]->base, DMA_RESV_USAGE_WRITE);

@@ -234,7 +234,7 @@ struct dma_buf *dma_buf_iter_begin(void)
 	struct dma_buf *first;
 
 	dma_buf_cursor_init(&cursor);
-	dma_buf_cursor_first(&cursor);
+	dma_buf_cursor_rewind(&cursor);
 	first = dma_buf_cursor_get(&cursor);
 	dma_buf_cursor_end(&cursor);
 	return first;
@@ -257,7 +257,7 @@ struct dma_buf *dma_buf_iter_next(struct dma_buf *dmabuf)
 		return NULL;
 
 	dma_buf_cursor_init(&cursor);
-	next = dma_buf_cursor_pass(&cursor, dmabuf);
+	next = dma_buf_cursor_get_next(&cursor, dmabuf);
 	dma_buf_cursor_end(&cursor);
 	dma_buf_put(dmabuf);
 	return next;
