@@ -615,7 +615,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
  * A look at the attachments without the reservation
  */
 
-/* Attachments that are visited under one hold of dma_buf_object.lock */
+/* Attachments that are visited under one hold of dma_buf_object.detach_lock */
 #define DMA_BUF_VISIT_BATCH	32
 
 /*
@@ -685,7 +685,7 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	struct list_head *head = &dmabuf->attachments;
 	struct list_head *at;
 
-	scoped_guard(spinlock, &obj->lock) {
+	scoped_guard(spinlock, &obj->detach_lock) {
 		if (dma_buf_has_few_attachments(dmabuf)) {
 			dma_buf_visit(dmabuf, dma_buf_next_attachment(head),
 				      INT_MAX, visit, data);
@@ -694,10 +694,10 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	}
 
 	guard(mutex)(&dma_buf_visit_mutex);
-	scoped_guard(spinlock, &obj->lock)
+	scoped_guard(spinlock, &obj->detach_lock)
 		WRITE_ONCE(dma_buf_visit_at, dma_buf_next_attachment(head));
 	do {
-		scoped_guard(spinlock, &obj->lock) {
+		scoped_guard(spinlock, &obj->detach_lock) {
 			at = dma_buf_visit(dmabuf, dma_buf_visit_at,
 					   DMA_BUF_VISIT_BATCH, visit, data);
 			WRITE_ONCE(dma_buf_visit_at, at == head ? NULL : at);
@@ -838,7 +838,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		 * Under the lock, because the attachment is freed right after:
 		 * no visitor may be at it, nor come back to it after a pause.
 		 */
-		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->lock) {
+		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->detach_lock) {
 			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
 				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
 			list_del(&attach->node);

@@ -5,7 +5,7 @@
  * Lock order, outermost first:
  *
  *	dma_resv (ww-mutex, exporter's or embedded); dma_buf_visit_mutex
- *	  dma_buf_object.lock
+ *	  dma_buf_object.detach_lock
  *	    dma_fence.lock (dma_buf_poll_fence_signalled() runs under it)
  *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
  *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
@@ -25,6 +25,7 @@
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/iosys-map.h>
+#include <linux/kconfig.h>
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
@@ -34,52 +35,10 @@
 
 #include <uapi/linux/dma-buf.h>
 
+struct dma_buf_poll_watch;
 struct seq_file;
 
 extern const struct file_operations dma_buf_fops;
-
-/* The two questions of poll(); an index into dma_buf_object.poll */
-enum dma_buf_poll_dir {
-	DMA_BUF_POLL_IN,	/* may the CPU read? */
-	DMA_BUF_POLL_OUT,	/* may the CPU write? */
-	DMA_BUF_POLL_DIRS
-};
-
-/**
- * struct dma_buf_poll_entry - a callback on one fence
- * @cb: the callback
- * @fence: set from before @cb is added until @cb has run or is off again, with a
- *	reference; longer if that turns out to be the last one, see @fired. Set
- *	under dma_buf_object.lock; looked at and cleared by @cb under
- *	dma_buf_object.poll_wait.lock.
- * @poll: what the callback counts down
- * @fired: @cb has run, and left the last reference to @fence to whoever disarms;
- *	guarded by dma_buf_object.poll_wait.lock
- */
-struct dma_buf_poll_entry {
-	struct dma_fence_cb cb;
-	struct dma_fence *fence;
-	struct dma_buf_poll *poll;
-	bool fired;
-};
-
-/**
- * struct dma_buf_poll - the fences that the pollers of one direction wait for
- * @obj: the buffer
- * @entries: @count of them; @single, or allocated; guarded by
- *	dma_buf_object.lock
- * @single: serves the usual case, and all when there is no memory
- * @count: guarded by dma_buf_object.lock
- * @pending: callbacks that have not run; the one that takes it to 0 wakes the
- *	pollers
- */
-struct dma_buf_poll {
-	struct dma_buf_object *obj;
-	struct dma_buf_poll_entry *entries;
-	struct dma_buf_poll_entry single;
-	unsigned int count;
-	atomic_t pending;
-};
 
 /**
  * struct dma_buf_name - a name that user space set
@@ -98,14 +57,15 @@ struct dma_buf_name {
  * @dmabuf: the part that drivers see
  * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
  * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
- * @lock: serialises arming and disarming of @poll. Also taken, inside the
- *	reservation, to remove an attachment, so that readers that must not wait
- *	for the reservation can visit dma_buf.attachments
- *	(dma_buf_visit_attachments()), and so that an importer which detaches
- *	waits until poll() is through with the lock of its fence. Never taken in a
- *	fence callback.
+ * @detach_lock: whoever holds it keeps every attachment of the buffer attached:
+ *	a detach takes it, inside the reservation, to remove its attachment. Guards
+ *	the removal from dma_buf.attachments against readers that must not wait for
+ *	the reservation (dma_buf_visit_attachments()), and @watches. These two need
+ *	the same lock: poll() takes locks of fences under it, which an importer's
+ *	driver may free once its detach has returned. With a lock for each, every
+ *	detach would take both. Never taken in a fence callback.
  * @poll_wait: pollers
- * @poll: what they wait for, by enum dma_buf_poll_dir; NULL if none had to wait yet
+ * @watches: what they wait for, see dma-buf-poll.c; NULL if none had to wait yet
  * @embedded_resv: dma_buf.resv points here if the exporter brought none
  * @inode: carries all this, see dma-buf-object.c
  */
@@ -114,11 +74,11 @@ struct dma_buf_object {
 	struct dma_buf dmabuf;
 
 	unsigned int vmaps;
-	spinlock_t lock; /* @poll, and dma_buf.attachments against a look */
+	spinlock_t detach_lock; /* @watches, and removal from dma_buf.attachments */
 	struct iosys_map vmap;
 
 	wait_queue_head_t poll_wait;
-	struct dma_buf_poll *poll;
+	struct dma_buf_poll_watch *watches;
 
 	struct dma_resv embedded_resv;
 	struct inode inode;
@@ -269,6 +229,10 @@ struct dma_buf *dma_buf_cursor_get_next(struct dma_buf_cursor *cursor,
 __poll_t dma_buf_poll(struct file *file, poll_table *table);
 void dma_buf_poll_init(struct dma_buf_object *obj);
 void dma_buf_poll_shutdown(struct dma_buf_object *obj);
+#if IS_ENABLED(CONFIG_DMABUF_CORE_KUNIT_TEST)
+bool dma_buf_poll_will_wake_reader(struct dma_buf *dmabuf,
+				   struct dma_fence *fence);
+#endif
 
 /* dma-buf-cpu.c */
 int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,

@@ -34,18 +34,18 @@
  * User space decides how many fences a reservation has: every GEM handle, sync
  * file or timeline can bring one. The reservation is therefore walked without a
  * lock of ours, dma_buf_poll_gather(), and only what was gathered, at most
- * DMA_BUF_POLL_BATCH fences, is compared, armed and disarmed under obj->lock.
+ * DMA_BUF_POLL_BATCH fences, is compared, armed and disarmed under obj->detach_lock.
  * References are dropped after the lock: the release of a container of fences
  * drops as many more as its maker put in.
  *
  * What runs concurrently
  * ----------------------
- * Pollers of the same buffer, on any CPU: obj->lock serialises what they do to a
- * struct dma_buf_poll. It is held while callbacks are added and removed, so the
- * order is obj->lock, fence->lock, poll_wait.lock.
+ * Pollers of the same buffer, on any CPU: obj->detach_lock serialises what they do to a
+ * struct dma_buf_poll_watch. It is held while callbacks are added and removed, so the
+ * order is obj->detach_lock, fence->lock, poll_wait.lock.
  *
  * The callbacks, dma_buf_poll_fence_signalled(), in any context, under fence->lock: they
- * must not take obj->lock, nor touch other fences, which may share the lock that
+ * must not take obj->detach_lock, nor touch other fences, which may share the lock that
  * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
  * its reference to the fence, clears entry->fence, and does not touch the object
  * after it has released poll_wait.lock. Not every driver holds a reference to the
@@ -61,13 +61,13 @@
  * last reference is dropped, see struct dma_fence. A driver that keeps the lock in
  * memory which it frees as soon as the fence has signalled and its importer has
  * detached breaks that rule, for the base's own waits as well. The core does not
- * make that worse. It takes a fence's lock only inside a section of obj->lock in
+ * make that worse. It takes a fence's lock only inside a section of obj->detach_lock in
  * which it has seen that the fence has not signalled, and a detach must take
- * obj->lock, to take its attachment off the list, before the driver can go on:
+ * obj->detach_lock, to take its attachment off the list, before the driver can go on:
  *
  *	poller				driver
  *
- *	spin_lock(obj->lock)
+ *	spin_lock(obj->detach_lock)
  *	look: not signalled
  *					dma_fence_signal()
  *					  spin_lock(fence->lock)
@@ -77,16 +77,16 @@
  *	gets it, sees SIGNALED
  *	spin_unlock(fence->lock)
  *					dma_buf_detach()
- *					  spin_lock(obj->lock): spins
- *	spin_unlock(obj->lock)
+ *					  spin_lock(obj->detach_lock): spins
+ *	spin_unlock(obj->detach_lock)
  *					  gets it, list_del()
- *					  spin_unlock(obj->lock)
+ *					  spin_unlock(obj->detach_lock)
  *					kfree(memory of fence->lock)
  *
- * Without obj->lock the driver could do all of that between the look and the
+ * Without obj->detach_lock the driver could do all of that between the look and the
  * lock. For an armed callback "not signalled" is what the core itself knows:
  * under poll_wait.lock the callback has not run yet, and it runs before the
- * signalling section of fence->lock ends. A section of obj->lock is a read-side
+ * signalling section of fence->lock ends. A section of obj->detach_lock is a read-side
  * section of RCU as well, so it also covers a lock that is freed after a grace
  * period, in a module that is unloaded say.
  *
@@ -94,8 +94,8 @@
  * ------------------
  * A poller queues itself on poll_wait before it looks. Suppose it then sleeps,
  * relying on callbacks that it or another poller has armed: after queueing it has
- * read poll->pending above 0 (dma_buf_poll_armed_suffices(), dma_buf_poll_arm_batch() and
- * dma_buf_poll_will_wake()). The last callback drops poll->pending to 0 and wakes,
+ * read watch->pending above 0 (dma_buf_poll_armed_suffices(), dma_buf_poll_arm_batch() and
+ * dma_buf_poll_will_wake()). The last callback drops watch->pending to 0 and wakes,
  * both under one hold of poll_wait.lock.
  *
  *	poller is first			callback is first
@@ -109,7 +109,7 @@
  *
  * The wait queue is changed under poll_wait.lock, so there is no third order. A
  * poller still queued from an earlier look is always woken, also when
- * poll->pending returns to 0 because no callback could be added, and when
+ * watch->pending returns to 0 because no callback could be added, and when
  * callbacks are removed that were yet to run.
  *
  * No poller starves another
@@ -126,23 +126,70 @@
  * loop. The same goes for more pending fences than a batch holds: new fences in
  * front of the armed ones can push these out of the batch, once each.
  */
+#include <kunit/visibility.h>
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include <trace/events/dma_buf.h>
 
 #include "dma-buf-internal.h"
 
 /*
- * How many callbacks are armed at a time, and so how long obj->lock is held. More
+ * How many callbacks are armed at a time, and so how long obj->detach_lock is held. More
  * contexts than this rarely work on one buffer; where they do, pollers are woken
  * once for every so many fences.
  */
 #define DMA_BUF_POLL_BATCH	32
+
+/* The two questions of poll(); an index into dma_buf_object.watches */
+enum dma_buf_poll_dir {
+	DMA_BUF_POLL_IN,	/* may the CPU read? */
+	DMA_BUF_POLL_OUT,	/* may the CPU write? */
+	DMA_BUF_POLL_DIRS
+};
+
+/**
+ * struct dma_buf_poll_entry - a callback on one fence
+ * @cb: the callback
+ * @fence: set from before @cb is added until @cb has run or is off again, with a
+ *	reference; longer if that turns out to be the last one, see @fired. Set
+ *	under dma_buf_object.detach_lock; looked at and cleared by @cb under
+ *	dma_buf_object.poll_wait.lock.
+ * @watch: what the callback counts down
+ * @fired: @cb has run, and left the last reference to @fence to whoever disarms;
+ *	guarded by dma_buf_object.poll_wait.lock
+ */
+struct dma_buf_poll_entry {
+	struct dma_fence_cb cb;
+	struct dma_fence *fence;
+	struct dma_buf_poll_watch *watch;
+	bool fired;
+};
+
+/**
+ * struct dma_buf_poll_watch - the fences that the pollers of one direction wait for
+ * @obj: the buffer
+ * @entries: @count of them; @single, or allocated; guarded by
+ *	dma_buf_object.detach_lock
+ * @single: serves the usual case, and all when there is no memory
+ * @count: guarded by dma_buf_object.detach_lock
+ * @pending: callbacks that have not run; the one that takes it to 0 wakes the
+ *	pollers
+ */
+struct dma_buf_poll_watch {
+	struct dma_buf_object *obj;
+	struct dma_buf_poll_entry *entries;
+	struct dma_buf_poll_entry single;
+	unsigned int count;
+	atomic_t pending;
+};
 
 #define DMA_BUF_POLL_IN_EVENTS	(EPOLLIN | EPOLLRDNORM)
 #define DMA_BUF_POLL_OUT_EVENTS	(EPOLLOUT | EPOLLWRNORM)
@@ -154,7 +201,7 @@
  *	callbacks', those that are left are dropped after the lock
  * @dropped: references that callbacks held which were armed before
  * @entries: for the callbacks; after dma_buf_poll_arm_batch() those that are not needed
- *	(any more): an allocation, or &dma_buf_poll.single
+ *	(any more): an allocation, or &dma_buf_poll_watch.single
  * @armed: result, a wake-up will come
  * @replaced: result, pollers relied on a wake-up that will not come
  */
@@ -178,9 +225,9 @@ static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
  */
 void dma_buf_poll_init(struct dma_buf_object *obj)
 {
-	spin_lock_init(&obj->lock);
+	spin_lock_init(&obj->detach_lock);
 	init_waitqueue_head(&obj->poll_wait);
-	obj->poll = NULL;
+	obj->watches = NULL;
 }
 
 /*
@@ -235,14 +282,14 @@ static void dma_buf_poll_fence_signalled(struct dma_fence *fence,
 					 struct dma_fence_cb *cb)
 {
 	struct dma_buf_poll_entry *entry = container_of(cb, typeof(*entry), cb);
-	struct dma_buf_poll *poll = entry->poll;
-	struct dma_buf_object *obj = poll->obj;
+	struct dma_buf_poll_watch *watch = entry->watch;
+	struct dma_buf_object *obj = watch->obj;
 	unsigned long flags;
 
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	if (atomic_dec_and_test(&poll->pending)) {
+	if (atomic_dec_and_test(&watch->pending)) {
 		trace_dma_buf_poll_wake(&obj->dmabuf,
-					poll == &obj->poll[DMA_BUF_POLL_OUT]);
+					watch == &obj->watches[DMA_BUF_POLL_OUT]);
 		wake_up_all_locked(&obj->poll_wait);
 	}
 	/*
@@ -284,14 +331,14 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 				enum dma_buf_poll_dir dir,
 				struct dma_fence *dropped[DMA_BUF_POLL_BATCH])
 {
-	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_buf_poll_watch *watch = &obj->watches[dir];
 	bool removed = false;
 	unsigned int i;
 
-	lockdep_assert_held(&obj->lock);
+	lockdep_assert_held(&obj->detach_lock);
 
-	for (i = 0; i < poll->count; i++) {
-		struct dma_buf_poll_entry *entry = &poll->entries[i];
+	for (i = 0; i < watch->count; i++) {
+		struct dma_buf_poll_entry *entry = &watch->entries[i];
 		struct dma_fence *fence, *held;
 
 		fence = dma_buf_poll_get_armed_fence(obj, entry);
@@ -310,7 +357,7 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 			dma_fence_put(fence); /* never the last: there is @held */
 		dropped[i] = held ?: fence;
 	}
-	poll->count = 0;
+	watch->count = 0;
 	return removed;
 }
 
@@ -324,23 +371,23 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 					enum dma_buf_poll_dir dir,
 					const struct dma_buf_poll_batch *batch)
 {
-	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_buf_poll_watch *watch = &obj->watches[dir];
 	unsigned int i, at = 0;
 	unsigned long flags;
 	bool suits;
 
-	lockdep_assert_held(&obj->lock);
+	lockdep_assert_held(&obj->detach_lock);
 
 	/* Pairs with dma_buf_poll_fence_signalled(): the count and the fences are of one moment. */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	suits = atomic_read(&poll->pending);
+	suits = atomic_read(&watch->pending);
 	/*
 	 * Both are in the order of the reservation, and there may be newer fences
 	 * in between. If the order has changed, a fence may look missing;
 	 * re-arming is correct then too.
 	 */
-	for (i = 0; suits && i < poll->count; i++) {
-		struct dma_buf_poll_entry *entry = &poll->entries[i];
+	for (i = 0; suits && i < watch->count; i++) {
+		struct dma_buf_poll_entry *entry = &watch->entries[i];
 
 		if (entry->fired || !entry->fence)
 			continue;
@@ -353,7 +400,7 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 }
 
 /* Put a callback on a fence. On success the caller's reference is the callback's. */
-static bool dma_buf_poll_arm_fence(struct dma_buf_poll *poll,
+static bool dma_buf_poll_arm_fence(struct dma_buf_poll_watch *watch,
 				   struct dma_buf_poll_entry *entry,
 				   struct dma_fence *fence)
 {
@@ -361,7 +408,7 @@ static bool dma_buf_poll_arm_fence(struct dma_buf_poll *poll,
 	 * Set up before adding: the callback may run before
 	 * dma_fence_add_callback() returns.
 	 */
-	entry->poll = poll;
+	entry->watch = watch;
 	WRITE_ONCE(entry->fence, fence);
 	entry->fired = false;
 	if (!dma_fence_add_callback(fence, &entry->cb, dma_buf_poll_fence_signalled))
@@ -369,7 +416,7 @@ static bool dma_buf_poll_arm_fence(struct dma_buf_poll *poll,
 
 	/* The fence has signalled. */
 	WRITE_ONCE(entry->fence, NULL);
-	atomic_dec(&poll->pending);
+	atomic_dec(&watch->pending);
 	return false;
 }
 
@@ -381,10 +428,10 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 				   enum dma_buf_poll_dir dir,
 				   struct dma_buf_poll_batch *batch)
 {
-	struct dma_buf_poll *poll = &obj->poll[dir];
+	struct dma_buf_poll_watch *watch = &obj->watches[dir];
 	unsigned int i;
 
-	lockdep_assert_held(&obj->lock);
+	lockdep_assert_held(&obj->detach_lock);
 
 	/* Another poller may have armed meanwhile. */
 	if (dma_buf_poll_armed_suffices(obj, dir, batch)) {
@@ -393,17 +440,17 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 	}
 
 	batch->replaced = dma_buf_poll_disarm(obj, dir, batch->dropped);
-	swap(poll->entries, batch->entries);
-	poll->count = batch->count;
-	atomic_set(&poll->pending, batch->count);
+	swap(watch->entries, batch->entries);
+	watch->count = batch->count;
+	atomic_set(&watch->pending, batch->count);
 	/* Trace before arming, so that the event precedes its wake-up. */
 	trace_dma_buf_poll_arm(&obj->dmabuf, dir == DMA_BUF_POLL_OUT,
 			       batch->count);
 	for (i = 0; i < batch->count; i++)
-		if (dma_buf_poll_arm_fence(poll, &poll->entries[i], batch->fences[i]))
+		if (dma_buf_poll_arm_fence(watch, &watch->entries[i], batch->fences[i]))
 			batch->fences[i] = NULL;
 
-	batch->armed = atomic_read(&poll->pending);
+	batch->armed = atomic_read(&watch->pending);
 	/*
 	 * If every fence signalled before its callback was added, no callback
 	 * will run. Pollers that relied on one (dma_buf_poll_will_wake()) must be
@@ -417,7 +464,7 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
  * Make the entries for a batch. Without memory only its first fence is armed: the
  * pollers that its callback wakes will ask for the next.
  */
-static void dma_buf_poll_alloc_entries(struct dma_buf_poll *poll,
+static void dma_buf_poll_alloc_entries(struct dma_buf_poll_watch *watch,
 				       struct dma_buf_poll_batch *batch)
 {
 	batch->entries = NULL;
@@ -428,7 +475,7 @@ static void dma_buf_poll_alloc_entries(struct dma_buf_poll *poll,
 	if (batch->entries)
 		return;
 
-	batch->entries = &poll->single;
+	batch->entries = &watch->single;
 	dma_buf_poll_put_fences(&batch->fences[1], batch->count - 1);
 	batch->count = 1;
 }
@@ -439,29 +486,29 @@ static void dma_buf_poll_alloc_entries(struct dma_buf_poll *poll,
  */
 static void dma_buf_poll_alloc_watches(struct dma_buf_object *obj)
 {
-	struct dma_buf_poll *poll;
+	struct dma_buf_poll_watch *watches;
 	int dir;
 
 	/* Pairs with the release below: a visible pointer is fully initialised. */
-	if (smp_load_acquire(&obj->poll))
+	if (smp_load_acquire(&obj->watches))
 		return;
 
-	poll = kcalloc(DMA_BUF_POLL_DIRS, sizeof(*poll),
-		       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	watches = kcalloc(DMA_BUF_POLL_DIRS, sizeof(*watches),
+			  GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
-		poll[dir].obj = obj;
-		poll[dir].entries = &poll[dir].single;
+		watches[dir].obj = obj;
+		watches[dir].entries = &watches[dir].single;
 	}
 
 	/* Another poller may have installed its array first. */
-	scoped_guard(spinlock, &obj->lock) {
-		if (!obj->poll) {
+	scoped_guard(spinlock, &obj->detach_lock) {
+		if (!obj->watches) {
 			/* Pairs with the acquire above. */
-			smp_store_release(&obj->poll, poll);
-			poll = NULL;
+			smp_store_release(&obj->watches, watches);
+			watches = NULL;
 		}
 	}
-	kfree(poll);
+	kfree(watches);
 }
 
 /*
@@ -472,24 +519,24 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 				      enum dma_buf_poll_dir dir)
 {
 	struct dma_buf_poll_batch batch = { };
-	struct dma_buf_poll *poll;
+	struct dma_buf_poll_watch *watch;
 
 	dma_buf_poll_alloc_watches(obj);
-	poll = &obj->poll[dir];
+	watch = &obj->watches[dir];
 	do {
 		batch.replaced = false;
 		dma_buf_poll_gather(obj, dir, &batch);
 		if (!batch.count)
 			return false;
 
-		scoped_guard(spinlock, &obj->lock)
+		scoped_guard(spinlock, &obj->detach_lock)
 			batch.armed = dma_buf_poll_armed_suffices(obj, dir, &batch);
 
 		if (!batch.armed) {
-			dma_buf_poll_alloc_entries(poll, &batch);
-			scoped_guard(spinlock, &obj->lock)
+			dma_buf_poll_alloc_entries(watch, &batch);
+			scoped_guard(spinlock, &obj->detach_lock)
 				dma_buf_poll_arm_batch(obj, dir, &batch);
-			if (batch.entries != &poll->single)
+			if (batch.entries != &watch->single)
 				kfree(batch.entries);
 		}
 
@@ -518,11 +565,29 @@ static bool dma_buf_poll_will_wake(struct dma_buf_object *obj,
 				   struct dma_fence *fence)
 {
 	/* Pairs with dma_buf_poll_alloc_watches(). */
-	struct dma_buf_poll *poll = smp_load_acquire(&obj->poll);
+	struct dma_buf_poll_watch *watches = smp_load_acquire(&obj->watches);
 
-	return poll && READ_ONCE(poll[dir].single.fence) == fence &&
-	       atomic_read(&poll[dir].pending);
+	return watches && READ_ONCE(watches[dir].single.fence) == fence &&
+	       atomic_read(&watches[dir].pending);
 }
+
+#if IS_ENABLED(CONFIG_DMABUF_CORE_KUNIT_TEST)
+/**
+ * dma_buf_poll_will_wake_reader - dma_buf_poll_will_wake() for a KUnit test
+ * @dmabuf: buffer
+ * @fence: fence
+ *
+ * Context: any.
+ * Return: true if a poller that asks for POLLIN would rely on @fence.
+ */
+bool dma_buf_poll_will_wake_reader(struct dma_buf *dmabuf,
+				   struct dma_fence *fence)
+{
+	return dma_buf_poll_will_wake(dma_buf_to_object(dmabuf),
+				      DMA_BUF_POLL_IN, fence);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_poll_will_wake_reader);
+#endif
 
 /*
  * Ask a fence to signal, once. Returns false if it has signalled, or does so when
@@ -533,7 +598,7 @@ static bool dma_buf_poll_enable_signaling(struct dma_buf_object *obj,
 					  struct dma_fence *fence)
 {
 	if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags)) {
-		scoped_guard(spinlock, &obj->lock) {
+		scoped_guard(spinlock, &obj->detach_lock) {
 			if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 				dma_fence_enable_sw_signaling(fence);
 		}
@@ -642,14 +707,14 @@ static noinline void dma_buf_poll_free_watches(struct dma_buf_object *obj)
 	int dir;
 
 	for (dir = 0; dir < DMA_BUF_POLL_DIRS; dir++) {
-		scoped_guard(spinlock, &obj->lock)
+		scoped_guard(spinlock, &obj->detach_lock)
 			dma_buf_poll_disarm(obj, dir, dropped);
 		dma_buf_poll_put_fences(dropped, DMA_BUF_POLL_BATCH);
-		if (obj->poll[dir].entries != &obj->poll[dir].single)
-			kfree(obj->poll[dir].entries);
+		if (obj->watches[dir].entries != &obj->watches[dir].single)
+			kfree(obj->watches[dir].entries);
 	}
-	kfree(obj->poll);
-	obj->poll = NULL;
+	kfree(obj->watches);
+	obj->watches = NULL;
 }
 
 /**
@@ -662,6 +727,6 @@ static noinline void dma_buf_poll_free_watches(struct dma_buf_object *obj)
  */
 void dma_buf_poll_shutdown(struct dma_buf_object *obj)
 {
-	if (unlikely(obj->poll))
+	if (unlikely(obj->watches))
 		dma_buf_poll_free_watches(obj);
 }
