@@ -166,7 +166,7 @@ static int dma_buf_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Whose files are buffers, see is_dma_buf_file(). */
+/* A file with these operations is a buffer, see dma_buf_get(). */
 const struct file_operations dma_buf_fops = {
 	.unlocked_ioctl	= dma_buf_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

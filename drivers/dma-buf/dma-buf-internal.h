@@ -16,7 +16,6 @@
 #ifndef _DMA_BUF_INTERNAL_H
 #define _DMA_BUF_INTERNAL_H
 
-#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
@@ -37,8 +36,6 @@
 
 struct dma_buf_poll_watch;
 struct seq_file;
-
-extern const struct file_operations dma_buf_fops;
 
 /**
  * struct dma_buf_name - a name that user space set
@@ -117,17 +114,6 @@ static inline bool dma_buf_never_fenced(struct dma_resv *resv)
 	return !rcu_access_pointer(resv->fences);
 }
 
-/**
- * is_dma_buf_file - is it a buffer?
- * @file: file
- *
- * Return: true if file->private_data is a &struct dma_buf.
- */
-static inline bool is_dma_buf_file(struct file *file)
-{
-	return file->f_op == &dma_buf_fops;
-}
-
 /*
  * For functions that take the reservation, now or only sometimes: a caller that
  * holds it is told so by lockdep every time, not just when it deadlocks.
@@ -172,6 +158,9 @@ int dma_buf_fs_init(const struct file_operations *fops);
 struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info);
 void dma_buf_object_destroy(struct dma_buf_object *obj);
+
+/* dma-buf-file.c */
+extern const struct file_operations dma_buf_fops;
 
 /* dma-buf-show.c */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);

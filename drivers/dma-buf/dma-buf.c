@@ -143,6 +143,11 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
 
+static bool is_dma_buf_file(struct file *file)
+{
+	return file->f_op == &dma_buf_fops;
+}
+
 static __always_inline struct dma_buf *dma_buf_lookup(int fd)
 {
 	struct file *file __free(fput) = fget(fd);
