@@ -2,16 +2,50 @@
 /*
  * dma-buf: the private object, and the calls between the core's own files.
  *
- * Lock order, outermost first:
+ * The files, each above those that it calls
+ * -----------------------------------------
+ *
+ *	dma-buf-debugfs.c	bufinfo, a list of all buffers for debugging
+ *	dma-buf-bpf.c		a list of all buffers for BPF programs
+ *	dma-buf.c		export, descriptors, references, the public
+ *				walk, initialisation
+ *	dma-buf-file.c		operations of a buffer's file, ioctls
+ *	dma-buf-object.c	creation and destruction of the object, its
+ *				memory, the pseudo file system
+ *	dma-buf-show.c		names, users, fences and devices as text
+ *	dma-buf-attach.c	access by devices: attach, pin, map, move,
+ *				detach
+ *	dma-buf-cpu.c		access by the CPU: begin and end, mmap, vmap
+ *	dma-buf-poll.c		poll() on fences
+ *	dma-buf-sync-file.c	fences to a sync_file and back
+ *	dma-buf-registry.c	all live buffers, cursors to walk them
+ *	dma-buf-trace.c		trace events, which nearly every file fires
+ *
+ * Calls go downwards only, so there is no loop. Data counts as well as code: a
+ * file that needs something of a file above it is given a pointer.
+ *
+ *	dma-buf-debugfs.c	-> dma-buf.c, show, registry
+ *	dma-buf-bpf.c		-> dma-buf.c, registry
+ *	dma-buf.c		-> file (dma_buf_fops), object, registry
+ *	dma-buf-file.c		-> object, show, cpu, poll, sync-file
+ *	dma-buf-object.c	-> show, poll, registry
+ *	dma-buf-show.c		-> attach
+ *
+ * dma_buf_fs_init() hands the file operations from dma-buf.c down to
+ * dma-buf-object.c, which makes the files that have them.
+ *
+ * Lock order, outermost first
+ * ---------------------------
  *
  *	dma_resv (ww-mutex, exporter's or embedded); dma_buf_visit_mutex
  *	  dma_buf_object.detach_lock
- *	    dma_fence.lock (dma_buf_poll_fence_signalled() runs under it)
- *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
- *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
+ *	    dma_fence.lock (held around dma_buf_poll_fence_signalled())
+ *	      dma_buf_object.poll_wait.lock (held around wake-ups, so around the
+ *	      locks of epoll and of other pollers)
+ *	dma_buf_shard.lock, dma_buf.name_lock (no lock is taken under these)
  *
- * What an exporter or importer may hold when it calls the core stands with each
- * exported function.
+ * The kernel-doc of each exported function says which locks an exporter or an
+ * importer may hold when it calls that function.
  */
 #ifndef _DMA_BUF_INTERNAL_H
 #define _DMA_BUF_INTERNAL_H
@@ -38,9 +72,9 @@ struct dma_buf_poll_watch;
 struct seq_file;
 
 /**
- * struct dma_buf_name - a name that user space set
- * @text: NUL-terminated; what dma_buf.name points to
- * @rcu: delays freeing, as BPF programs read the text without a lock
+ * struct dma_buf_name - a name that user space gave a buffer
+ * @text: NUL-terminated; dma_buf.name points here
+ * @rcu: delays freeing, because BPF programs read the text without a lock
  */
 struct dma_buf_name {
 	char text[DMA_BUF_NAME_LEN];
@@ -48,30 +82,36 @@ struct dma_buf_name {
 };
 
 /**
- * struct dma_buf_object - all that a buffer is
- * @shard_link: link in the registry shard that inode.i_private points to, guarded
- *	by its lock; @dmabuf must follow, see struct dma_buf_cursor
+ * struct dma_buf_object - a buffer with the state that only the core sees
+ * @shard_link: link in the registry shard that inode.i_private points to,
+ *	guarded by the shard's lock; @dmabuf must follow, see struct
+ *	dma_buf_cursor
  * @dmabuf: the part that drivers see
- * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
- * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
- * @detach_lock: whoever holds it keeps every attachment of the buffer attached:
- *	a detach takes it, inside the reservation, to remove its attachment. Guards
- *	the removal from dma_buf.attachments against readers that must not wait for
- *	the reservation (dma_buf_visit_attachments()), and @watches. These two need
- *	the same lock: poll() takes locks of fences under it, which an importer's
- *	driver may free once its detach has returned. With a lock for each, every
- *	detach would take both. Never taken in a fence callback.
+ * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo reads the count
+ *	without that reservation
+ * @detach_lock: its holder keeps every attachment of the buffer attached,
+ *	because a detach takes this lock, inside the reservation, to unlist its
+ *	attachment. Guards two things:
+ *	 - the list of attachments against removal, for readers that must not
+ *	   wait for the reservation (dma_buf_visit_attachments());
+ *	 - @watches, which poll() arms and disarms.
+ *	Both need the same lock: poll() takes locks of fences while it holds
+ *	this one, and an importer's driver may free those as soon as its detach
+ *	returns. With a lock for each, every detach would have to take both. A
+ *	fence callback must not take this lock.
  * @poll_wait: pollers
- * @watches: what they wait for, see dma-buf-poll.c; NULL if none had to wait yet
- * @embedded_resv: dma_buf.resv points here if the exporter brought none
- * @inode: carries all this, see dma-buf-object.c
+ * @watches: the callbacks that will wake the pollers, see dma-buf-poll.c; NULL
+ *	until a poller has to wait for the first time
+ * @embedded_resv: dma_buf.resv points here if the exporter supplied none
+ * @inode: the VFS allocates and frees the object as this inode, see
+ *	dma-buf-object.c
  */
 struct dma_buf_object {
 	struct hlist_node shard_link;
 	struct dma_buf dmabuf;
 
 	unsigned int vmaps;
-	spinlock_t detach_lock; /* @watches, and removal from dma_buf.attachments */
+	spinlock_t detach_lock; /* @watches, removal of attachments */
 	struct iosys_map vmap;
 
 	wait_queue_head_t poll_wait;
@@ -91,23 +131,22 @@ static inline struct dma_buf_object *dma_buf_inode_to_object(struct inode *inode
 	return container_of(inode, struct dma_buf_object, inode);
 }
 
-/* The number that identifies a buffer, also one whose file is gone. */
+/* The number that identifies a buffer, even a buffer whose file is gone. */
 static inline u64 dma_buf_ino(struct dma_buf *dmabuf)
 {
 	return dma_buf_to_object(dmabuf)->inode.i_ino;
 }
 
 /**
- * dma_buf_never_fenced - is there not even a list of fences in a reservation?
+ * dma_buf_never_fenced - check whether a reservation has no fence list at all
  * @resv: reservation
  *
- * So it is with most buffers that only the CPU fills. There is no list of fences
- * then, and no list means no fence: the same that a walk begins with, without the
- * rest of the walk. It says as much as any look without the reservation: of a fence
- * that is being added at the same time, nothing.
+ * True for most buffers that only the CPU fills. No list means no fences; a
+ * full walk starts with the same test. Like any look without the reservation,
+ * this one says nothing about a fence that is being added at the same time.
  *
  * Context: any.
- * Return: true if nobody has to be waited for.
+ * Return: true if there is no fence to wait for.
  */
 static inline bool dma_buf_never_fenced(struct dma_resv *resv)
 {
@@ -115,8 +154,9 @@ static inline bool dma_buf_never_fenced(struct dma_resv *resv)
 }
 
 /*
- * For functions that take the reservation, now or only sometimes: a caller that
- * holds it is told so by lockdep every time, not just when it deadlocks.
+ * Called by functions that take the reservation, even if they do so only
+ * sometimes: lockdep then reports a caller that holds the reservation already
+ * on every call, not only when the caller deadlocks.
  */
 static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
 {
@@ -124,13 +164,14 @@ static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_wait - wait for fences
+ * dma_buf_wait - wait for the fences of a reservation
  * @resv: reservation
- * @usage: for which fences
- * @wait_ns: how long it took is added here, in nanoseconds, unless it is NULL
+ * @usage: weakest usage to wait for; stronger ones are waited for, too
+ * @wait_ns: the time that the wait took is added here, in nanoseconds; may be
+ *	NULL
  *
  * Context: Process context, may sleep.
- * Return: 0 or -ERESTARTSYS.
+ * Return: 0; -ERESTARTSYS if a signal ended the wait.
  */
 static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
 			       u64 *wait_ns)
@@ -149,7 +190,7 @@ static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
 	return ret < 0 ? ret : 0;
 }
 
-/* The reservation, for a scope. */
+/* guard(dma_buf_resv)(dmabuf) holds the reservation until the scope ends. */
 DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
 	     dma_resv_unlock(_T->resv))
 
@@ -170,16 +211,16 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf);
 void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf);
 
 /* dma-buf-attach.c */
-/* Called for each attachment until it returns false */
+/* Called for each attachment, until a call returns false */
 typedef bool (*dma_buf_visit_fn)(struct dma_buf_attachment *attach, void *data);
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data);
 
 /**
- * struct dma_buf_users - what devices have of a buffer
- * @attachments: attachments
- * @maps: their mappings
- * @pins: their pins, and the mappings that hold the memory in place
+ * struct dma_buf_users - how many devices use a buffer, and how
+ * @attachments: number of attachments
+ * @maps: mappings of all attachments
+ * @pins: pins of all attachments; a mapping that pins the memory counts as well
  */
 struct dma_buf_users {
 	unsigned int attachments;
@@ -195,11 +236,13 @@ void dma_buf_registry_add(struct dma_buf_object *obj);
 void dma_buf_registry_del(struct dma_buf_object *obj);
 
 /**
- * struct dma_buf_cursor - a place in the registry that needs no reference
- * @shard: the shard that lists the cursor, NULL if it is unparked; the owner's
- * @node: link in the shard, before the buffer that comes next; guarded by the
- *	shard's lock
- * @size: 0, by which walkers tell a cursor from a buffer; does not change
+ * struct dma_buf_cursor - a position in the registry that holds no reference
+ * @shard: the shard that lists the cursor, NULL for an unparked cursor; only
+ *	the cursor's owner reads or writes this member
+ * @node: link in the shard, directly before the buffer that comes next; guarded
+ *	by the shard's lock
+ * @size: always 0, which tells walkers that the entry is a cursor and not a
+ *	buffer
  */
 struct dma_buf_cursor {
 	struct dma_buf_shard *shard;
