@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: the life of a buffer, from export to release.
+ * dma-buf: the life of a buffer, from export to the last reference.
  *
- * A buffer is a file (dma-buf-object.c makes it). References to the buffer are
- * references to the file, held by descriptors, maps, importers and walkers, and
- * the release runs in the last fput(): in process context, deferred past
- * whatever locks the one who dropped the reference holds, and before the struct
- * file can serve somebody else, so that exporters may still look at it. It runs
- * as task work of the task that dropped the last reference, or in a worker if
- * that was an interrupt, a kernel thread or an exiting task.
+ * A buffer is a file, which dma-buf-object.c creates. References to the buffer
+ * are references to the file: descriptors, mappings, importers and walkers hold
+ * them. The release runs in the last fput(), which has two consequences. It
+ * runs in process context without any lock of the task that dropped the
+ * reference: as task work of that task, or in a worker if the reference was
+ * dropped by an interrupt, a kernel thread or an exiting task. And it runs
+ * before the struct file can be reused, so exporters may still look at that
+ * file.
  *
- * Only the release tells anybody that the buffer is over. What outlives it (the
- * dentry, which an O_PATH descriptor or a lookup of /proc/PID/fd can hold, and
- * with it the inode that the object lies around) is just memory that has not
- * been given back yet.
+ * A buffer ends with its release. The dentry and the inode, in which the object
+ * is embedded, may outlive it (an O_PATH descriptor or a lookup of /proc/PID/fd
+ * holds them); that is memory not yet freed, nothing more.
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -29,7 +29,9 @@
 
 #include "dma-buf-internal.h"
 
-/* Mistakes in an exporter's code warn; sizes come from user space and do not. */
+/*
+ * Warn of bugs in the exporter, but not of sizes, which user space may choose.
+ */
 static int dma_buf_check_export(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops;
@@ -42,7 +44,7 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 			 !ops->release))
 		return -EINVAL;
 
-	/* A kept mapping pins its memory down, which a dynamic exporter moves. */
+	/* A cached mapping would keep a dynamic exporter from moving memory. */
 	if (WARN_ON_ONCE(!ops->pin != !ops->unpin ||
 			 (ops->cache_sgt_mapping && ops->pin)))
 		return -EINVAL;
@@ -55,21 +57,24 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 }
 
 /**
- * dma_buf_export - make a buffer of an exporter's memory
- * @exp_info: what to export, see &struct dma_buf_export_info; not kept
+ * dma_buf_export - export a dma-buf from an exporter's memory
+ * @exp_info: what to export, see &struct dma_buf_export_info; not used after
+ *	the function has returned
  *
- * On success &dma_buf_export_info.priv is the buffer's: the exporter's release
- * hook gets it back, also if the exporter changes its mind and calls
- * dma_buf_put(). On failure it stays with the caller.
+ * On success the buffer owns &dma_buf_export_info.priv: from then on only the
+ * exporter's release hook may free what that points to. An exporter that fails
+ * after the export calls dma_buf_put(), which leads to that hook. On failure
+ * the caller still owns &dma_buf_export_info.priv.
  *
  * The buffer holds a reference to &dma_buf_export_info.owner until its release.
  *
  * Context: Process context, may sleep. Takes no lock that drivers see; the
  * caller may hold reservations.
- * Return: a buffer with one reference, which is the caller's, or an ERR_PTR():
- * -EINVAL if a required argument is missing, or one of the pin and unpin hooks, or
- * mappings are to be cached and pinned (each with a warning), or if the size is 0 or
- * above LLONG_MAX; -ENOENT if the owner is being unloaded; -ENOMEM; -ENFILE.
+ * Return: a buffer with one reference, which the caller owns, or an ERR_PTR():
+ * -EINVAL with a warning if a required argument or hook is missing, if only one
+ * of the pin and unpin hooks is there, or if an exporter with a pin hook wants
+ * its mappings cached; -EINVAL if the size is 0 or above LLONG_MAX; -ENOENT if
+ * the owner is being unloaded; -ENOMEM; -ENFILE.
  */
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 {
@@ -96,33 +101,37 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
 
 /**
- * dma_buf_fd_install - publish a buffer under a reserved descriptor
- * @dmabuf: buffer; consumes the caller's reference, as with dma_buf_fd()
- * @fd: from get_unused_fd_flags() in the same process
+ * dma_buf_fd_install - install a buffer at a reserved descriptor
+ * @dmabuf: buffer; the caller's reference moves to the descriptor
+ * @fd: result of get_unused_fd_flags() in the same process
  *
- * The second half of handing out a descriptor, which cannot fail: reserve the
- * number, do everything that can fail, install.
+ * The second step of the safe way to return a descriptor: reserve the number,
+ * do everything that can fail, then install. This step cannot fail.
  *
  * Context: Process context. The caller may hold reservations.
  */
 void dma_buf_fd_install(struct dma_buf *dmabuf, int fd)
 {
-	/* Then it may be somebody else's to close. */
+	/*
+	 * Trace before installing: after that another thread may close the
+	 * descriptor and release the buffer.
+	 */
 	trace_dma_buf_fd(dmabuf, fd);
 	fd_install(fd, dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd_install, DMA_BUF);
 
 /**
- * dma_buf_fd - give the caller's process a descriptor of a buffer
+ * dma_buf_fd - install a new descriptor for a buffer
  * @dmabuf: buffer
  * @flags: O_CLOEXEC or 0; other bits are ignored
  *
  * Success consumes the caller's reference: another thread may close the
- * descriptor before this returns, so the buffer must not be touched any more
- * unless another reference is held. On failure the reference stays with the
- * caller. Where something can fail after this, such as a copy_to_user(), use
- * get_unused_fd_flags() and dma_buf_fd_install() instead.
+ * descriptor before this function returns, so the caller must not touch the
+ * buffer any more unless it holds another reference. On failure the caller
+ * keeps its reference. A caller that does something which can fail after this
+ * function, such as a copy_to_user(), uses get_unused_fd_flags() and
+ * dma_buf_fd_install() instead.
  *
  * Context: Process context, may sleep. The caller may hold reservations.
  * Return: a descriptor; -EINVAL if @dmabuf is NULL; -EMFILE if the process has
@@ -160,7 +169,7 @@ static __always_inline struct dma_buf *dma_buf_lookup(int fd)
 	return no_free_ptr(file)->private_data;
 }
 
-/* Apart, as dma_buf_put_traced(). */
+/* Out of line, see dma_buf_put_traced(). */
 static noinline struct dma_buf *dma_buf_get_traced(int fd)
 {
 	struct dma_buf *dmabuf = dma_buf_lookup(fd);
@@ -172,13 +181,13 @@ static noinline struct dma_buf *dma_buf_get_traced(int fd)
 }
 
 /**
- * dma_buf_get - the buffer behind a descriptor
+ * dma_buf_get - get the buffer of a descriptor
  * @fd: descriptor of the calling process
  *
  * Context: Process context. The caller may hold reservations.
- * Return: a buffer with a reference that is the caller's, to be dropped with
- * dma_buf_put(), or an ERR_PTR(): -EBADF if there is no such descriptor, -EINVAL
- * if it is something else than a buffer.
+ * Return: a buffer with a reference, which the caller owns and drops with
+ * dma_buf_put(), or an ERR_PTR(): -EBADF if there is no such descriptor,
+ * -EINVAL if the descriptor is not one of a dma-buf.
  */
 struct dma_buf *dma_buf_get(int fd)
 {
@@ -189,7 +198,7 @@ struct dma_buf *dma_buf_get(int fd)
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
 
-/* Apart, so that nothing has to be kept for the event where it is off. */
+/* Out of line, so that the untraced path saves no registers for the event. */
 static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
 {
 	trace_dma_buf_put(dmabuf);
@@ -197,12 +206,12 @@ static noinline void dma_buf_put_traced(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_put - drop a reference
+ * dma_buf_put - drop a reference to a buffer
  * @dmabuf: buffer; NULL warns and does nothing
  *
- * The exporter's release hook never runs in here: the last reference defers it
- * to task work of the current task, or to a worker in interrupts, kernel threads
- * and tasks that are exiting.
+ * The exporter's release hook never runs inside this function: dropping the
+ * last reference defers the release to task work of the current task, or to a
+ * worker in interrupts, kernel threads and exiting tasks.
  *
  * Context: Any context that may call fput(). The caller may hold locks that the
  * exporter's release hook takes.
@@ -220,18 +229,20 @@ void dma_buf_put(struct dma_buf *dmabuf)
 EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
 
 /**
- * dma_buf_iter_begin - start a walk over every live buffer
+ * dma_buf_iter_begin - start a walk over all live buffers
  *
- * Go on with dma_buf_iter_next(). A buffer that lives through the whole walk is
- * seen exactly once; one that is exported or released meanwhile may be seen or
- * not. To end a walk early, dma_buf_put() the buffer at hand.
+ * Continue with dma_buf_iter_next(). A buffer that lives through the whole walk
+ * is seen exactly once; a buffer that is exported or released during the walk
+ * may be seen or not. To end a walk early, call dma_buf_put() on the current
+ * buffer.
  *
  * The walker may sleep between two steps. It must not call the exporter's hooks
- * of a buffer that it found: the exporter may be about to replace their table.
+ * of a buffer that the walk returned: the exporter may be about to replace
+ * &dma_buf.ops.
  *
- * Context: Process context, may sleep. Takes no lock that drivers see; the caller
- * may hold reservations.
- * Return: a buffer with a reference, NULL if there is none.
+ * Context: Process context, may sleep. Takes no lock that drivers see; the
+ * caller may hold reservations.
+ * Return: a buffer with a reference, or NULL if there is no buffer.
  */
 struct dma_buf *dma_buf_iter_begin(void)
 {
@@ -247,11 +258,11 @@ struct dma_buf *dma_buf_iter_begin(void)
 EXPORT_SYMBOL_NS_GPL(dma_buf_iter_begin, DMA_BUF);
 
 /**
- * dma_buf_iter_next - one step of a walk over every live buffer
- * @dmabuf: what the last step returned; its reference is dropped
+ * dma_buf_iter_next - continue a walk over all live buffers
+ * @dmabuf: result of the previous step; its reference is dropped
  *
  * Context: as dma_buf_iter_begin().
- * Return: a buffer with a reference, NULL at the end.
+ * Return: a buffer with a reference, or NULL at the end of the walk.
  */
 struct dma_buf *dma_buf_iter_next(struct dma_buf *dmabuf)
 {
