@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: the object that a buffer is, from its creation to its last byte.
+ * dma-buf: the object of a buffer, from its creation until its memory is freed.
  *
  * A buffer needs an inode of its own in any case: for the size that user space
  * sees, for the number that identifies the buffer, for the address space that
- * drivers zap their maps from. So the buffer's private object is allocated
- * around the inode, from a slab cache of a pseudo file system. One allocation
- * serves both.
+ * drivers zap their mappings from. The inode is therefore a member of the
+ * buffer's private object, and the pseudo file system's slab cache allocates
+ * both at once.
  *
- * The memory is free for the next buffer as soon as the inode is done with, not a
- * grace period later: the VFS asks for that delay only where an inode can have had
- * a path name, and the registry's walkers need none. But it stays a buffer's
- * memory for a grace period (SLAB_TYPESAFE_BY_RCU), for those who go on under RCU
- * with what they had of a buffer, such as the fences of its embedded reservation.
+ * The memory can serve the next buffer as soon as the VFS is done with the
+ * inode, not a grace period later: the VFS asks for such a delay only where an
+ * inode can have had a path name, and the registry's walkers do not need it.
+ * But the memory remains memory of a buffer for a grace period
+ * (SLAB_TYPESAFE_BY_RCU). Lockless readers that are still looking at the old
+ * buffer, say at the fences of its embedded reservation, depend on that.
  *
- * The VFS allocates through dma_buf_alloc_inode() also what never becomes a
- * buffer: the root inode, an inode whose initialisation fails, an inode that
- * gets no file. They all end in dma_buf_destroy_inode(), which therefore relies on
- * nothing but what dma_buf_init_once() set.
+ * dma_buf_alloc_inode() also serves inodes that never become buffers: the root
+ * inode, an inode whose initialisation fails, an inode that gets no file. They
+ * all end in dma_buf_destroy_inode(), which therefore relies on nothing but
+ * what dma_buf_init_once() has set.
  *
- * The inode has no i_fop: opening it anew through /proc/PID/fd fails, as a
- * second file would not be the buffer.
+ * The inode has no i_fop, so reopening it through /proc/PID/fd fails: a second
+ * file would not be the buffer.
  */
 #include <linux/bug.h>
 #include <linux/dcache.h>
@@ -46,26 +47,46 @@
 
 static struct kmem_cache *dma_buf_cache __ro_after_init;
 
-/* An ERR_PTR() if the machine came up without it; exports fail then. */
+/* An ERR_PTR() if dma_buf_fs_init() failed; exports fail in that case. */
 static struct vfsmount *dma_buf_mnt __ro_after_init;
 
-/* What the file of each buffer does; dma-buf-file.c has them. */
+/* The operations of every buffer's file, see dma_buf_fs_init(). */
 static const struct file_operations *dma_buf_object_fops __ro_after_init;
 
 /*
- * What dmabuf->file of a leaked buffer points to; never freed, no dma-buf. Importers
- * may drop more references than they have: it begins with that many to spare, and
- * each leaked buffer adds one.
+ * dmabuf->file of every leaked buffer points to this file, which is no dma-buf
+ * and is never freed. Importers of a leaked buffer may drop more references
+ * than they hold. The file therefore starts with DMA_BUF_KEPT_SPARE references,
+ * and each leaked buffer adds one.
  */
 #define DMA_BUF_KEPT_SPARE	65536
 static struct file *dma_buf_kept_file __ro_after_init;
 static const struct file_operations dma_buf_kept_fops = { };
 
-/* Memory of an object */
+/*
+ * Memory
+ */
 
 /*
- * What every buffer begins with and is left with when it is freed; most memory is
- * used again and again. dma_buf_object_init() and dma_resv_init() do the rest.
+ * The state of an unused object. The slab cache runs this constructor once and
+ * then uses the memory again and again, so whatever changes one of these
+ * members must restore it before the object is freed:
+ *
+ *	member			restored by
+ *
+ *	dmabuf.attachments	dma_buf_detach(), of every attachment
+ *	dmabuf.name		dma_buf_destroy_inode()
+ *	vmaps			dma_buf_vunmap(), by every user
+ *	poll_wait		pollers that leave
+ *	watches			dma_buf_poll_shutdown()
+ *	locks			whoever takes them
+ *	inode			the VFS
+ *
+ * dma_buf_object_destroy() leaks a buffer with an attachment, a kernel mapping
+ * or a poller left, so the memory of such a buffer is never used again. It also
+ * clears the fences of the embedded reservation, for lockless walkers. The
+ * registry, dma_buf_object_init() and dma_resv_init() set all other members of
+ * a new buffer.
  */
 static void dma_buf_init_once(void *mem)
 {
@@ -87,9 +108,14 @@ static struct inode *dma_buf_alloc_inode(struct super_block *sb)
 	return obj ? &obj->inode : NULL;
 }
 
-/* Creation and release */
+/*
+ * Creation and destruction
+ */
 
-/* Before the file is made: a lookup through its inode finds all of this. */
+/*
+ * Called before the file exists, so that a lookup through the inode finds these
+ * members set.
+ */
 static void dma_buf_object_init(struct dma_buf_object *obj,
 				const struct dma_buf_export_info *info)
 {
@@ -107,13 +133,15 @@ static void dma_buf_object_init(struct dma_buf_object *obj,
 }
 
 /**
- * dma_buf_object_create - make a buffer and its file
- * @info: checked by the caller, who holds a reference to the owner
+ * dma_buf_object_create - create a buffer and its file
+ * @info: arguments of the export, already checked; the caller holds a reference
+ *	to the exporter's module
  *
  * Context: Process context, may sleep.
- * Return: an object that is complete but for its number and its place in the
- * registry, with one reference to its file, which is the caller's; or an
- * ERR_PTR(): -ENOMEM, -ENFILE, or why there is no file system.
+ * Return: an object whose file has one reference, which the caller owns, or an
+ * ERR_PTR(): -ENOMEM, -ENFILE, or the error that kept the file system from
+ * being mounted. The object still lacks an inode number and a place in the
+ * registry.
  */
 struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info)
@@ -136,7 +164,7 @@ dma_buf_object_create(const struct dma_buf_export_info *info)
 				 info->flags & (O_ACCMODE | O_NONBLOCK),
 				 dma_buf_object_fops);
 	if (IS_ERR(file)) {
-		/* No file, so no release: this only gives the memory back. */
+		/* Without a file there is no release: free the memory. */
 		iput(inode);
 		return ERR_CAST(file);
 	}
@@ -150,21 +178,21 @@ dma_buf_object_create(const struct dma_buf_export_info *info)
 }
 
 /*
- * Leak a buffer on purpose. Its struct file is about to be freed, and serves
- * somebody else soon, but the importer that forgot the buffer may still look at
- * dmabuf->file, take a reference or drop one. So the pointer leads to a file that is
- * never freed and is no dma-buf from now on. The reference taken here serves an
- * importer that still has one of the buffer's to drop.
+ * Leak a buffer on purpose. Its struct file is about to be freed and reused,
+ * but the importer that forgot the buffer may still read dmabuf->file, take a
+ * reference or drop one. From now on the pointer leads to a file that is never
+ * freed and is no dma-buf. The reference to that file, taken here, replaces one
+ * that the importer may still hold to the buffer's file and drop later.
  */
 static void dma_buf_keep(struct dma_buf_object *obj)
 {
 	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
-	/* Fully ordered: the pointer is visible before the raised count. */
+	/* Fully ordered: whoever sees the raised count sees the new pointer. */
 	ihold(&obj->inode);
 }
 
 /**
- * dma_buf_object_destroy - end a buffer whose last reference is gone
+ * dma_buf_object_destroy - release a buffer whose last reference is gone
  * @obj: the buffer
  *
  * If an importer has left an attachment or a kernel mapping behind, freeing the
@@ -184,7 +212,7 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 	dma_buf_registry_del(obj);
 	dma_buf_poll_shutdown(obj);
 
-	/* No user is left who could queue itself, so a lockless look will do. */
+	/* No new poller can queue itself, so a lockless test is sufficient. */
 	waiters = waitqueue_active(&obj->poll_wait);
 	if (WARN_ONCE(waiters || obj->vmaps || !list_empty(&dmabuf->attachments),
 		      "buffer %llu of %s released while in use, kept for good\n",
@@ -194,30 +222,36 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 		dmabuf->ops->release(dmabuf);
 		if (dmabuf->resv == &obj->embedded_resv) {
 			dma_resv_fini(dmabuf->resv);
-			/* A walk under RCU that starts over must find an end. */
+			/*
+			 * A lockless walk that restarts after this must see an
+			 * empty list, not the freed one.
+			 */
 			RCU_INIT_POINTER(dmabuf->resv->fences, NULL);
 		}
 		module_put(owner);
 	}
 
 	/*
-	 * The next buffer in this memory must find it as it is left here. Whoever has
-	 * the last reference to the dentry frees it, which may be somebody else, and
-	 * dput() is relaxed where it drops one that is not the last. Pairs with the
-	 * dependency from there to freeing.
+	 * The slab reuses this memory without running the constructor again, so
+	 * these stores must be visible before the memory is freed. The last
+	 * dput() of the dentry may come from another CPU, and our own dput() of
+	 * a non-last reference is not a release. Pairs with the dependency
+	 * between that last dput() and the free.
 	 */
 	smp_wmb();
 }
 
-/* File system */
+/*
+ * File system
+ */
 
 static void dma_buf_destroy_inode(struct inode *inode)
 {
 	struct dma_buf_object *obj = dma_buf_inode_to_object(inode);
 
 	/*
-	 * The name lives this long because the path of a released buffer can be
-	 * asked for as long as there is a dentry.
+	 * The release must not free the name: the path of a released buffer can
+	 * still be read for as long as its dentry exists.
 	 */
 	if (obj->dmabuf.name) {
 		kfree(container_of(obj->dmabuf.name, struct dma_buf_name,
@@ -229,15 +263,16 @@ static void dma_buf_destroy_inode(struct inode *inode)
 
 static const struct super_operations dma_buf_super_ops = {
 	.alloc_inode	= dma_buf_alloc_inode,
-	/* No page is ever in the inode's own cache: there is none to truncate. */
+	/* The page cache of the inode is always empty: nothing to truncate. */
 	.evict_inode	= clear_inode,
 	.destroy_inode	= dma_buf_destroy_inode,
 	.statfs		= simple_statfs,
 };
 
 /*
- * The name stands in the path as it was set. Files that list paths escape what would
- * end a line; readlink() gives any file's path as it is.
+ * The path contains the name unescaped. The files of /proc that list paths
+ * escape a newline themselves, and readlink() does not escape the path of any
+ * file.
  */
 static char *dma_buf_dname(struct dentry *dentry, char *buffer, int buflen)
 {
@@ -278,7 +313,7 @@ static int __init dma_buf_make_kept_file(void)
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
 
-	inode->i_ino = 1; /* no buffer's */
+	inode->i_ino = 1; /* not the number of any buffer */
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "released", O_RDONLY,
 				 &dma_buf_kept_fops);
 	if (IS_ERR(file)) {
@@ -293,11 +328,11 @@ static int __init dma_buf_make_kept_file(void)
 }
 
 /**
- * dma_buf_fs_init - make the file system that buffers are allocated from
- * @fops: operations of the files that dma_buf_object_create() makes
+ * dma_buf_fs_init - mount the file system that buffers are allocated from
+ * @fops: operations of the files that dma_buf_object_create() creates
  *
- * Return: 0; -ENOMEM, or why the file system cannot be mounted. No buffer can be
- * made after an error.
+ * Return: 0; -ENOMEM, or the error of the mount. After an error every export
+ * fails.
  */
 int __init dma_buf_fs_init(const struct file_operations *fops)
 {
@@ -305,7 +340,9 @@ int __init dma_buf_fs_init(const struct file_operations *fops)
 
 	dma_buf_object_fops = fops;
 
-	/* Buffers are made at the wish of user space: charge their makers. */
+	/*
+	 * User space decides how many buffers exist: account them to its memcg.
+	 */
 	dma_buf_cache = kmem_cache_create("dma_buf",
 					  sizeof(struct dma_buf_object), 0,
 					  SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU,
