@@ -2,21 +2,25 @@
 /*
  * dma-buf: access by devices.
  *
- * An importer attaches its device, maps the attachment when the device is to do
- * DMA, unmaps, detaches. Two kinds of importer meet two kinds of exporter:
+ * An importer attaches its device to a buffer, maps the attachment when the
+ * device shall do DMA, unmaps, and detaches. What the core does for a mapping
+ * depends on the kinds of importer and exporter:
  *
- *			exporter cannot move	exporter can (has pin)
- *	static		map			pin, map, wait
- *	dynamic		map			map, follows a move or has pinned
+ *	importer	exporter that	exporter that can move its memory
+ *			never moves	(has a pin hook)
  *
- * A static importer uses a mapping until it unmaps it, and starts right away. So
- * the core keeps the memory in place for that long, and hands the table out only
- * when all that the kernel itself does to the memory (the KERNEL fences: moves
- * and clears) is over. It looks after the exporter's hook returned, as that may
- * be what starts the move.
+ *	static		map, wait	pin, map, wait
+ *	dynamic		map		map; the importer follows moves, or has
+ *					pinned the memory itself
  *
- * Without CONFIG_DMABUF_MOVE_NOTIFY every mapping of a buffer that can move pins
- * it, so that dynamic importers have no move to follow.
+ * A static importer starts DMA as soon as it has a mapping, and may go on until
+ * it unmaps. So the core keeps the memory in place as long as the mapping
+ * exists. And it returns a mapping only when the kernel's own work on the
+ * memory (moves and clears, the fences of usage KERNEL) is done. It waits after
+ * the exporter's hook has returned, because that hook may start a move itself.
+ *
+ * Without CONFIG_DMABUF_MOVE_NOTIFY every mapping of memory that can move pins
+ * that memory, so a dynamic importer has no move to follow.
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -36,16 +40,20 @@
 #include "dma-buf-internal.h"
 
 /**
- * struct dma_buf_attachment_object - all that an attachment is
+ * struct dma_buf_attachment_object - an attachment with the core's own state
  * @attach: the part that drivers see
- * @maps: tables that the importer has got and not given back. Atomic, because
- *	some importers map without the reservation.
- * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
- *	pins that mappings hold. Guarded by dma_buf.resv; fdinfo looks without it.
- * @abandoned: the importer detached while it had mappings; holds a reference to
- *	the device. Guarded by dma_buf.resv.
- * @abandoned_file: and one to dma_buf.file, unless the buffer's release was pending
- * @abandoned_pin: and a pin, as nobody can be told of a move any more
+ * @maps: mappings that the importer has. Atomic, because some importers map
+ *	without the reservation.
+ * @pins: calls of dma_buf_pin() that dma_buf_unpin() has not undone yet. Does
+ *	not count the pins of mappings. Guarded by dma_buf.resv; fdinfo reads
+ *	the count without that reservation.
+ * @abandoned: the importer detached while it had mappings, see
+ *	dma_buf_abandon(); the attachment holds a reference to its device.
+ *	Guarded by dma_buf.resv.
+ * @abandoned_pin: an abandoned attachment pins the memory, because no importer
+ *	is left that could be told of a move
+ * @abandoned_file: an abandoned attachment holds this reference to
+ *	dma_buf.file; NULL if the buffer's release was already pending
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment attach;
@@ -67,20 +75,20 @@ dma_buf_attach_to_object(struct dma_buf_attachment *attach)
  */
 
 /**
- * dma_buf_dynamic_attach - declare that a device will use a buffer
+ * dma_buf_dynamic_attach - attach a device to a buffer
  * @dmabuf: buffer; the importer must hold a reference until it has detached
  * @dev: device that will do DMA
- * @importer_ops: callbacks of a dynamic importer, NULL for a static one
- * @importer_priv: for those callbacks
+ * @importer_ops: callbacks of a dynamic importer, NULL for a static importer
+ * @importer_priv: data for these callbacks
  *
- * Nothing is mapped yet. An exporter which cannot serve the device may refuse.
+ * Nothing is mapped yet. An exporter that cannot serve the device may refuse.
  *
  * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
  * the caller must not hold.
- * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
- * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
- * exporter's error, such as -EBUSY if the memory has its place already, @dev
- * cannot reach it there, and it cannot be moved.
+ * Return: an attachment, which the importer ends with dma_buf_detach(), or an
+ * ERR_PTR(): -EINVAL if @dmabuf or @dev is NULL (with a warning); -ENOMEM; or
+ * the exporter's error, such as -EBUSY if @dev cannot reach the memory at its
+ * present place and the exporter cannot move it.
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
@@ -100,7 +108,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	if (!aobj)
 		return ERR_PTR(-ENOMEM);
 
-	/* Member by member is less work than to clear it all first. */
+	/* An assignment is cheaper than kzalloc() followed by stores. */
 	*aobj = (struct dma_buf_attachment_object) {
 		.attach = {
 			.dmabuf = dmabuf,
@@ -130,7 +138,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
 
 /**
- * dma_buf_attach - declare that a device of a static importer will use a buffer
+ * dma_buf_attach - attach a device of a static importer to a buffer
  * @dmabuf: as for dma_buf_dynamic_attach()
  * @dev: device that will do DMA
  *
@@ -145,20 +153,20 @@ struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
 
 /*
- * Pin
+ * Pin and unpin
  */
 
 /**
- * dma_buf_pin - keep the memory where it is
+ * dma_buf_pin - keep the memory of a buffer in place
  * @attach: attachment of a dynamic importer
  *
- * For importers that cannot follow a move, for a while (scanout) or at all.
+ * For importers that cannot follow a move, temporarily (scanout) or at all.
  * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
- * Return: 0, also if the exporter never moves; -EINVAL for a static importer
- * (with a warning), which is pinned as long as it has a mapping; or the
+ * Return: 0, also if the exporter never moves its memory; -EINVAL for a static
+ * importer (with a warning), whose mappings pin the memory themselves; or the
  * exporter's error.
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
@@ -188,8 +196,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
  * dma_buf_unpin - undo a dma_buf_pin()
  * @attach: attachment of a dynamic importer
  *
- * One too many does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
- * it, as some drivers unpin whether their pin went well or not.
+ * A surplus call does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
+ * such a call, because some drivers unpin whether or not their pin succeeded.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
@@ -224,21 +232,24 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
  * Map and unmap
  */
 
-/* Does a mapping have to hold the memory in place? */
+/* True if the memory must be pinned for as long as a mapping exists. */
 static bool dma_buf_mapping_needs_pin(struct dma_buf_attachment *attach)
 {
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return false;
 
-	/* Looked at without the reservation as well; NULL stays NULL. */
+	/*
+	 * fdinfo reads this without the reservation. dma_buf_abandon() may
+	 * replace the pointer, but never makes it NULL or non-NULL.
+	 */
 	return !READ_ONCE(attach->importer_ops) ||
 	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
 }
 
 /*
- * DMABUF_DEBUG: importers get a copy of the exporter's table that has the DMA
- * addresses but no pages, so that one which goes for the pages is found out.
- * The copy is the importer's to edit; the exporter gets its own back.
+ * With CONFIG_DMABUF_DEBUG, importers get a copy of the exporter's table. The
+ * copy has the DMA addresses but no pages, so an importer that uses the pages
+ * fails. An importer may edit its copy: the exporter gets its own table back.
  */
 struct dma_buf_sgt_copy {
 	struct sg_table sgt;
@@ -294,7 +305,10 @@ static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
 	return original;
 }
 
-/* A static importer does not look at fences: the kernel's own work comes first. */
+/*
+ * Static importers do not wait for fences themselves, so wait here for the
+ * kernel's own work (moves, clears).
+ */
 static int dma_buf_wait_for_static_importer(struct dma_buf_attachment *attach,
 					    u64 *wait_ns)
 {
@@ -325,7 +339,7 @@ dma_buf_create_mapping(struct dma_buf_attachment *attach,
 		goto err_unpin;
 	}
 
-	/* Now, because the hook may be what started the work. */
+	/* Wait after the hook, which may itself have started a move. */
 	ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 	if (ret)
 		goto err_unmap;
@@ -346,7 +360,7 @@ err_unpin:
 	return ERR_PTR(ret);
 }
 
-/* Undo what dma_buf_create_mapping() did. */
+/* Undo dma_buf_create_mapping(). */
 static void dma_buf_destroy_mapping(struct dma_buf_attachment *attach,
 				    struct sg_table *sgt,
 				    enum dma_data_direction dir)
@@ -358,7 +372,7 @@ static void dma_buf_destroy_mapping(struct dma_buf_attachment *attach,
 		dmabuf->ops->unpin(attach);
 }
 
-/* The kept mapping, made if there is none yet. */
+/* Return the cached mapping of an attachment; create it at the first call. */
 static struct sg_table *
 dma_buf_get_cached_mapping(struct dma_buf_attachment *attach,
 			   enum dma_data_direction dir, u64 *wait_ns)
@@ -381,7 +395,10 @@ dma_buf_get_cached_mapping(struct dma_buf_attachment *attach,
 	return sgt;
 }
 
-/* Twice, so that nothing is left of the times where nobody wants to know them. */
+/*
+ * Inlined into a traced and an untraced caller, so that the untraced copy has
+ * no timing code.
+ */
 static __always_inline struct sg_table *
 dma_buf_get_mapping(struct dma_buf_attachment *attach,
 		    enum dma_data_direction dir, u64 *wait_ns)
@@ -396,7 +413,7 @@ static __always_inline void
 dma_buf_put_mapping(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		    enum dma_data_direction dir)
 {
-	/* The kept one goes with the attachment. */
+	/* A cached mapping is unmapped at detach. */
 	if (attach->sgt != sgt)
 		dma_buf_destroy_mapping(attach, sgt, dir);
 }
@@ -424,24 +441,26 @@ dma_buf_put_mapping_traced(struct dma_buf_attachment *attach,
 }
 
 /**
- * dma_buf_map_attachment - have a buffer mapped for the attached device
+ * dma_buf_map_attachment - map a buffer for the attached device
  * @attach: attachment
  * @dir: direction of the DMA to come
  *
- * The table is for its DMA addresses only: there may be no pages behind them.
- * It is the exporter's, to be given back with dma_buf_unmap_attachment().
+ * Importers may use only the DMA addresses of the table: there may be no pages.
+ * The table belongs to the exporter; return it with dma_buf_unmap_attachment().
  *
- * A static importer may start DMA at once and until it unmaps. A dynamic one has
- * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the
- * mapping until its &dma_buf_attach_ops.move_notify is called. One without that
- * callback must have pinned the memory of a dynamic exporter.
+ * A static importer may start DMA at once and until it unmaps. A dynamic
+ * importer must first wait for the fences of usage DMA_RESV_USAGE_KERNEL, and
+ * may use the mapping until its &dma_buf_attach_ops.move_notify is called. A
+ * dynamic importer without that callback must have pinned the memory of a
+ * dynamic exporter.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
  * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
- * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
- * mappings and has kept one of another direction than this or both; -ERESTARTSYS if a signal came
- * while a static importer waited; or the exporter's error.
+ * @dir is no direction (with a warning); -ENOMEM; -EBUSY if the exporter wants
+ * mappings cached and the cached one has neither direction @dir nor
+ * DMA_BIDIRECTIONAL; -ERESTARTSYS if a signal arrived while a static importer
+ * waited; or the exporter's error.
  */
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
@@ -479,13 +498,14 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
 /**
- * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() for callers that do
- * not hold the reservation
+ * dma_buf_map_attachment_unlocked - map a buffer, taking the reservation
  * @attach: attachment
  * @dir: direction of the DMA to come
  *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold.
+ * dma_buf_map_attachment() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold.
  * Return: as dma_buf_map_attachment().
  */
 struct sg_table *
@@ -501,9 +521,9 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 
 /**
- * dma_buf_unmap_attachment - give a mapping back
+ * dma_buf_unmap_attachment - end a mapping
  * @attach: attachment
- * @sgt: what dma_buf_map_attachment() returned for it
+ * @sgt: result of dma_buf_map_attachment() for @attach
  * @dir: the direction that was mapped
  *
  * Context: Process context, may sleep. The caller holds the buffer's
@@ -535,15 +555,16 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
 /**
- * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() for callers
- * that do not hold the reservation
+ * dma_buf_unmap_attachment_unlocked - end a mapping, taking the reservation
  * @attach: attachment
  * @sgt: what was mapped
  * @dir: the direction that was mapped
  *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold. Warns and does nothing if an argument is NULL
- * or the attachment has no mapping.
+ * dma_buf_unmap_attachment() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold. Warns and does nothing if an
+ * argument is NULL or the attachment has no mapping.
  */
 void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       struct sg_table *sgt,
@@ -558,15 +579,15 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
 
 /*
- * Memory that moves
+ * Moving memory
  */
 
 /**
- * dma_buf_attach_revocable - can mappings be taken back from this importer?
+ * dma_buf_attach_revocable - check whether an importer can be told of a move
  * @attach: attachment
  *
  * Context: any.
- * Return: true if it has a &dma_buf_attach_ops.move_notify callback.
+ * Return: true if the importer has a &dma_buf_attach_ops.move_notify callback.
  */
 bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
 {
@@ -576,12 +597,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
 
 /**
  * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
- * @dmabuf: buffer of a dynamic exporter, who calls this
+ * @dmabuf: buffer of a dynamic exporter; only that exporter may call this
  *
- * When it returns, importers that have the callback start nothing new on the
- * mappings that they have.
- * The exporter moves the memory once the fences of the reservation are done. To
- * stop all access for good, it then also waits for the importers to unmap.
+ * Afterwards the importers that have the callback start no new work on their
+ * present mappings. The exporter may move the memory once the fences of the
+ * reservation have signalled. To stop all access for good, the exporter must
+ * then also wait until the importers have unmapped.
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
@@ -600,8 +621,8 @@ void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
 EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
 
 /**
- * dma_buf_move_notify - another name of dma_buf_invalidate_mappings()
- * @dmabuf: buffer of a dynamic exporter, who calls this
+ * dma_buf_move_notify - older name of dma_buf_invalidate_mappings()
+ * @dmabuf: buffer of a dynamic exporter; only that exporter may call this
  *
  * Context: as dma_buf_invalidate_mappings().
  */
@@ -612,23 +633,45 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
 
 /*
- * A look at the attachments without the reservation
+ * Reading the attachments without the reservation
  */
 
-/* Attachments that are visited under one hold of dma_buf_object.detach_lock */
+/* How many attachments are visited under one hold of detach_lock */
 #define DMA_BUF_VISIT_BATCH	32
 
 /*
- * A visit of more attachments than that pauses before this one, to release the
- * lock. Changed under the lock of the buffer that is visited, by the visitor, and
- * by a detach of that very attachment, which moves it on. Only one visit can pause
- * at a time: dma_buf_visit_mutex. Readers of other buffers with so many attachments
- * wait for it; exports, closes and drivers never do.
+ * A visit of more attachments than DMA_BUF_VISIT_BATCH pauses after each batch,
+ * to release detach_lock, and remembers here where to continue. If the
+ * attachment that comes next is detached during the pause, the detach moves the
+ * pointer on:
+ *
+ *	visit				detach
+ *
+ *	lock detach_lock
+ *	visit a batch
+ *	dma_buf_visit_at = next
+ *	unlock detach_lock
+ *					lock detach_lock
+ *					dma_buf_visit_at == this one:
+ *					  dma_buf_visit_at = its successor
+ *					list_del()
+ *					unlock detach_lock
+ *					kfree()
+ *	lock detach_lock
+ *	continue at dma_buf_visit_at
+ *
+ * Written under detach_lock of the visited buffer. dma_buf_visit_mutex allows a
+ * single pausing visit at a time, so one pointer is sufficient: readers of
+ * other buffers with that many attachments wait, but exports, closes and
+ * drivers do not.
  */
 static struct list_head *dma_buf_visit_at;
 static DEFINE_MUTEX(dma_buf_visit_mutex);
 
-/* While the lock is held none is removed, but list_add_rcu() may add some. */
+/*
+ * The caller holds detach_lock, so no attachment is removed, but list_add_rcu()
+ * may add some.
+ */
 static struct list_head *dma_buf_next_attachment(struct list_head *node)
 {
 	return rcu_dereference_raw(list_next_rcu(node));
@@ -648,8 +691,9 @@ static bool dma_buf_has_few_attachments(struct dma_buf *dmabuf)
 }
 
 /*
- * Visit up to @count attachments, from @node on. Returns the next one, or the head
- * of the list if there is none or @visit wants no more.
+ * Visit up to @count attachments, starting with @node. Returns the node of the
+ * next attachment, or the head of the list if there is none or @visit returned
+ * false.
  */
 static struct list_head *
 dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
@@ -666,15 +710,16 @@ dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
 }
 
 /**
- * dma_buf_visit_attachments - visit the attachments of a buffer
+ * dma_buf_visit_attachments - call a function for each attachment of a buffer
  * @dmabuf: buffer
- * @visit: called for each attachment, under a spinlock, until it returns false.
- *	The attachment and its device exist while it runs.
- * @data: for @visit
+ * @visit: called under a spinlock for each attachment, until it returns false.
+ *	The attachment and its device cannot go away while @visit runs.
+ * @data: passed to @visit
  *
- * Does not wait for the reservation. User space decides how many attachments there
- * are, so that the spinlock is released after every DMA_BUF_VISIT_BATCH of them. An
- * attachment that exists all the time is visited exactly once.
+ * Does not wait for the reservation. User space decides how many attachments
+ * there are, so the spinlock is released after every DMA_BUF_VISIT_BATCH of
+ * them. An attachment that exists during the whole visit is visited exactly
+ * once.
  *
  * Context: Process context, may sleep.
  */
@@ -721,9 +766,9 @@ static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
 }
 
 /**
- * dma_buf_count_users - count what devices have of a buffer
+ * dma_buf_count_users - count the attachments, mappings and pins of a buffer
  * @dmabuf: buffer
- * @users: becomes the counts, which may change while they are taken
+ * @users: receives the counts, which may change while they are taken
  *
  * Context: Process context, may sleep.
  */
@@ -737,14 +782,16 @@ void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users)
  * Detach
  */
 
-/* Stands in for the callbacks of an importer that may be gone. */
+/* Replaces the callbacks of an importer that may be gone. */
 static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
 
 /*
- * The importer believes that it has detached: its callbacks, what they work on,
- * its device and its reference to the buffer may go. But the device may still do
- * DMA, so the memory stays, and stays where it is. A dynamic importer stays
- * dynamic, so that pins stay balanced.
+ * Keep what an importer that detaches with a mapping left may stop keeping
+ * itself. That importer believes that it has detached, so its callbacks, their
+ * data, its device and its reference to the buffer may go away. But the device
+ * may still do DMA: the memory must remain, and remain in place. A dynamic
+ * importer remains a dynamic one, so that unmapping does not unpin what was
+ * never pinned.
  */
 static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 {
@@ -759,8 +806,9 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 
 	aobj->abandoned = true;
 	/*
-	 * The importer may have dropped its reference first. Then the release of
-	 * the buffer is pending, or has found this attachment and kept the buffer.
+	 * If the importer has already dropped its reference and it was the last
+	 * one, there is no file to get. In that case the release of the buffer
+	 * is pending, or it has found this attachment and leaked the buffer.
 	 */
 	aobj->abandoned_file = get_file_active(&attach->dmabuf->file);
 	get_device(attach->dev);
@@ -772,9 +820,11 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 }
 
 /*
- * An importer that detaches while it has a mapping would have the exporter's
- * unmap hook run on an attachment that is gone. It is left attached, until it
- * comes again without one. Pins that it forgot can be undone.
+ * Undo what an importer has left before it is detached. Returns false if that
+ * is impossible because the importer still has a mapping: when it unmaps later,
+ * the exporter's hook would run on a freed attachment. Such an importer stays
+ * attached until it detaches again without mappings. Forgotten pins are undone
+ * here.
  */
 static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 {
@@ -789,7 +839,10 @@ static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 		return false;
 	}
 
-	/* It came again, without mappings. The caller drops the references. */
+	/*
+	 * Second detach of an abandoned attachment, now without mappings. Undo
+	 * its pin; the caller drops its references.
+	 */
 	if (aobj->abandoned_pin) {
 		attach->dmabuf->ops->unpin(attach);
 		aobj->abandoned_pin = false;
@@ -808,15 +861,16 @@ static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 }
 
 /**
- * dma_buf_detach - end a device's use of a buffer
+ * dma_buf_detach - detach a device from a buffer
  * @dmabuf: buffer
- * @attach: attachment of @dmabuf; freed, unless it has mappings left
+ * @attach: attachment of @dmabuf; freed, unless the importer has mappings left
  *
  * The importer must have unmapped and unpinned. Pins that are left are undone,
- * with a warning. With mappings left it stays attached, with a warning, and the
- * attachment itself keeps buffer and device and the memory in place; callbacks
- * are not called any more. The importer may unmap and detach again. If it never
- * does, the buffer stays for good.
+ * with a warning. An importer that detaches with a mapping left stays attached,
+ * with a warning: the attachment itself then keeps the buffer, the device and
+ * the place of the memory, and the importer's callbacks are no longer called.
+ * Such an importer may still unmap and detach again. If it never does, the
+ * buffer is never freed.
  *
  * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
  * the caller must not hold. Warns and does nothing if an argument is NULL or
@@ -835,8 +889,9 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		if (!dma_buf_prepare_detach(aobj))
 			return;
 		/*
-		 * Under the lock, because the attachment is freed right after:
-		 * no visitor may be at it, nor come back to it after a pause.
+		 * The attachment is freed after this. Holding the lock, no
+		 * visitor is at the attachment; moving dma_buf_visit_at on,
+		 * none returns to it after a pause.
 		 */
 		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->detach_lock) {
 			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
