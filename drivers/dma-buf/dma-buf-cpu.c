@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: access by the CPU: brackets, maps of processes, maps of the kernel.
+ * dma-buf: access by the CPU: begin and end, mappings of processes and of the
+ * kernel.
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -16,8 +17,9 @@
 #include "dma-buf-internal.h"
 
 /*
- * The drivers of pending fences learn that somebody waits already, so that a GPU
- * may raise its clock. All of them learn so before the first one is waited for.
+ * Set a deadline first: it tells the drivers of all pending fences that the CPU
+ * is already waiting, so that a GPU may raise its clock. Then wait for the
+ * fences.
  */
 static noinline int dma_buf_wait_hurried(struct dma_resv *resv,
 					 enum dma_resv_usage usage, u64 *wait_ns)
@@ -29,7 +31,7 @@ static noinline int dma_buf_wait_hurried(struct dma_resv *resv,
 	return dma_buf_wait(resv, usage, wait_ns);
 }
 
-/* dma_buf_wait() where the CPU is what waits */
+/* dma_buf_wait() with a deadline, for an access from the CPU */
 static __always_inline int dma_buf_wait_cpu(struct dma_resv *resv,
 					    enum dma_resv_usage usage,
 					    u64 *wait_ns)
@@ -40,7 +42,10 @@ static __always_inline int dma_buf_wait_cpu(struct dma_resv *resv,
 	return dma_buf_wait_hurried(resv, usage, wait_ns);
 }
 
-/* Twice, so that nothing is left of the times where nobody wants to know them. */
+/*
+ * Inlined into a traced and an untraced caller, so that the untraced copy has
+ * no timing code.
+ */
 static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
 						enum dma_data_direction dir,
 						u64 *wait_ns)
@@ -60,7 +65,9 @@ static __always_inline int dma_buf_begin_access(struct dma_buf *dmabuf,
 		return ret;
 
 	ret = dma_buf_wait_cpu(dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
-	/* The caller takes a failed begin for one that never was. */
+	/*
+	 * Callers do not end an access whose begin failed: undo the hook here.
+	 */
 	if (ret)
 		dma_buf_end_cpu_access(dmabuf, dir);
 
@@ -80,21 +87,24 @@ static noinline int dma_buf_begin_access_traced(struct dma_buf *dmabuf,
 }
 
 /**
- * dma_buf_begin_cpu_access - start to access a buffer's memory from the CPU
+ * dma_buf_begin_cpu_access - begin an access from the CPU
  * @dmabuf: buffer
- * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL
+ * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL for
+ *	both
  *
- * Waits first, and has the exporter see to the caches then: lines that were
- * made coherent while the device still wrote would be stale again. The hook may
- * itself start a move of the memory, which is waited for as well. The fences that
- * are waited for get a deadline, dma_fence_set_deadline(): now.
+ * Waits for the fences that conflict with the access, and calls the exporter's
+ * hook only then: cache lines made coherent while the device still writes would
+ * become stale again. The hook may itself start a move of the memory; a second
+ * wait covers that. All fences waited for get the deadline now, see
+ * dma_fence_set_deadline().
  *
- * On success dma_buf_end_cpu_access() has to follow, on failure it must not.
+ * On success the caller must call dma_buf_end_cpu_access() afterwards, on
+ * failure it must not.
  *
  * Context: Process context, may sleep. Lets the exporter take the reservation,
  * which the caller must not hold.
  * Return: 0; -EINVAL if @dmabuf is NULL (with a warning); -ERESTARTSYS if a
- * signal came while waiting; or the exporter's error.
+ * signal ended a wait; or the exporter's error.
  */
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
@@ -133,7 +143,7 @@ static noinline int dma_buf_end_access_traced(struct dma_buf *dmabuf,
 /**
  * dma_buf_end_cpu_access - end an access from the CPU
  * @dmabuf: buffer
- * @dir: what dma_buf_begin_cpu_access() was called with
+ * @dir: the direction that dma_buf_begin_cpu_access() was called with
  *
  * Context: Process context, may sleep. Lets the exporter take the reservation,
  * which the caller must not hold.
@@ -156,13 +166,13 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_check_mmap - does a map lie within the buffer?
+ * dma_buf_check_mmap - check that a mapping lies within the buffer
  * @dmabuf: buffer
- * @vma: map
- * @pgoff: page of the buffer that it starts with
+ * @vma: mapping
+ * @pgoff: first page of the buffer that is mapped
  *
- * Return: 0; -EINVAL if it does not, or the exporter has no mmap hook;
- * -EOVERFLOW if its end cannot be expressed.
+ * Return: 0; -EINVAL if the mapping reaches past the buffer, or the exporter
+ * has no mmap hook; -EOVERFLOW if the end of the mapping overflows.
  */
 int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 		       unsigned long pgoff)
@@ -175,14 +185,17 @@ int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 	if (check_add_overflow(pgoff, vma_pages(vma), &end))
 		return -EOVERFLOW;
 
-	/* Whole pages: what lies behind the rest of the last is not shared. */
+	/*
+	 * Whole pages only: past the buffer's end the last page may hold data
+	 * that is not shared.
+	 */
 	return end > dmabuf->size >> PAGE_SHIFT ? -EINVAL : 0;
 }
 
 /**
- * dma_buf_do_mmap - have the exporter map the buffer
+ * dma_buf_do_mmap - let the exporter map the buffer
  * @dmabuf: buffer
- * @vma: map, of the buffer's file, checked by dma_buf_check_mmap()
+ * @vma: mapping of the buffer's file, checked by dma_buf_check_mmap()
  *
  * Return: 0 or the exporter's error.
  */
@@ -191,8 +204,8 @@ int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	int ret = dmabuf->ops->mmap(dmabuf, vma);
 
 	/*
-	 * Nobody checks bounds when mremap() grows a map. An exporter that put
-	 * another file behind it has made the rules its own affair.
+	 * mremap() grows a mapping without any bounds check. If the exporter
+	 * has installed another vm_file, growing is that file's business.
 	 */
 	if (!ret && vma->vm_file == dmabuf->file)
 		vm_flags_set(vma, VM_DONTEXPAND);
@@ -201,19 +214,19 @@ int dma_buf_do_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 }
 
 /**
- * dma_buf_mmap - turn a map of an importer's file into one of the buffer
+ * dma_buf_mmap - turn a mapping of an importer's file into one of the buffer
  * @dmabuf: buffer
- * @vma: map that is being made
- * @pgoff: page of the buffer that it starts with
+ * @vma: the mapping that is being set up
+ * @pgoff: first page of the buffer to map
  *
- * For importers whose own mmap() shows a buffer. The map's file becomes the
- * buffer's, so it also holds a reference from then on.
+ * For importers whose own mmap() maps a buffer. The buffer's file becomes the
+ * file of the mapping, which therefore holds a reference to the buffer as well.
  *
  * Context: Process context, may sleep. The caller holds the mmap lock for
  * writing, and must not hold the buffer's reservation.
  * Return: 0; -EINVAL if an argument is NULL (with a warning), the exporter has
- * no mmap hook, or the map would reach past the buffer's last whole page;
- * -EOVERFLOW if its end cannot be expressed; or the exporter's error.
+ * no mmap hook, or the mapping would reach past the buffer's last whole page;
+ * -EOVERFLOW if the end of the mapping overflows; or the exporter's error.
  */
 int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 		 unsigned long pgoff)
@@ -239,12 +252,12 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
 
 /**
- * dma_buf_vmap - the kernel address of a whole buffer
+ * dma_buf_vmap - map a whole buffer into the kernel
  * @dmabuf: buffer
- * @map: becomes the address, cleared on failure
+ * @map: receives the kernel address; cleared on failure
  *
- * Users are counted: all get the same address, and each has to call
- * dma_buf_vunmap().
+ * The core counts the users of this mapping: all of them get the same address,
+ * and each of them must call dma_buf_vunmap().
  *
  * Context: Process context, may sleep. The caller holds the buffer's
  * reservation.
@@ -278,13 +291,14 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap, DMA_BUF);
 
 /**
- * dma_buf_vmap_unlocked - dma_buf_vmap() for callers that do not hold the
- * reservation
+ * dma_buf_vmap_unlocked - map into the kernel, taking the reservation
  * @dmabuf: buffer
- * @map: becomes the address, cleared on failure
+ * @map: receives the kernel address; cleared on failure
  *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold.
+ * dma_buf_vmap() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold.
  * Return: as dma_buf_vmap().
  */
 int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
@@ -300,13 +314,13 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);
 
 /**
- * dma_buf_vunmap - end the use of a kernel address
+ * dma_buf_vunmap - end the use of a kernel mapping
  * @dmabuf: buffer
- * @map: what dma_buf_vmap() gave
+ * @map: the address that dma_buf_vmap() returned
  *
  * Context: Process context, may sleep. The caller holds the buffer's
- * reservation. Warns and does nothing if @dmabuf is NULL or @map not an address
- * of it.
+ * reservation. Warns and does nothing if @dmabuf is NULL or @map is not the
+ * address of the buffer's kernel mapping.
  */
 void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
@@ -328,13 +342,14 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
 
 /**
- * dma_buf_vunmap_unlocked - dma_buf_vunmap() for callers that do not hold the
- * reservation
+ * dma_buf_vunmap_unlocked - end the use, taking the reservation
  * @dmabuf: buffer
- * @map: what dma_buf_vmap() gave
+ * @map: the address that dma_buf_vmap() returned
  *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold. Warns as dma_buf_vunmap().
+ * dma_buf_vunmap() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold. Warns as dma_buf_vunmap() does.
  */
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 {
