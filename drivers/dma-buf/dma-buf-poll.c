@@ -2,68 +2,76 @@
 /*
  * dma-buf: poll() on the implicit fences.
  *
- * POLLIN asks whether the CPU may read, that is whether every fence of usage
- * WRITE and stronger is done; POLLOUT whether it may write: READ and stronger.
- * BOOKKEEP fences count for neither.
+ * POLLIN asks whether the CPU may read: have all fences of usage WRITE and
+ * stronger signalled? POLLOUT asks whether the CPU may write: have all fences
+ * of usage READ and stronger signalled? Fences of usage BOOKKEEP count for
+ * neither. These are the two directions below.
  *
- * An idle buffer is answered by a look at its fences, without their reservation
- * and without any lock of the core (except to queue a poller, once). Callbacks
- * are armed only if fences are pending and a poller waits: one on each of the
- * first DMA_BUF_POLL_BATCH pending fences. The last callback to run wakes the
- * pollers, so they are woken when the direction is ready, and not for each fence
- * on the way. Then each poller looks again, and arms again if more is pending:
- * work that was added meanwhile, or what exceeded the batch. Nothing here holds a
- * reference to the buffer: a fence that never signals does not keep it alive.
+ * The answer for an idle buffer takes one look at its fences, without the
+ * reservation and without any lock of the core (except to queue a poller,
+ * once). Callbacks are armed only if fences are pending and a poller waits: one
+ * callback on each of the first DMA_BUF_POLL_BATCH pending fences. The last
+ * callback to run wakes the pollers, so they are woken when the direction
+ * becomes ready, and not for each fence before that. Each poller then looks
+ * again, and arms new callbacks if more is pending: work that was added
+ * meanwhile, or fences beyond the batch. Callbacks hold no reference to the
+ * buffer: a fence that never signals does not keep the buffer alive.
  *
- * Ready means that everything pending when the look began is done. A fence added
- * during the look may be missed: dma_resv_add_fence() may reuse the slot of a
- * signalled fence that the walk has already passed. A reservation in which each
- * fence is added before the previous one signals can therefore be reported ready
- * although it was never idle. dma_resv_wait_timeout() promises no more. Whoever
- * must know about work queued later has to be told by whoever queues it; it could
- * equally have been queued right after the answer.
+ * Ready means that everything pending when the look began is done. A fence
+ * added during the look may be missed: dma_resv_add_fence() may reuse the slot
+ * of a signalled fence that the walk has already passed. A reservation in which
+ * each fence is added before the previous one signals can therefore be reported
+ * ready although it was never idle. dma_resv_wait_timeout() promises no more.
+ * Whoever must know about work queued later has to be told by whoever queues
+ * it; it could equally have been queued right after the answer.
  *
- * Wake-ups carry no key. A key says which events are ready, and io_uring and aio
- * rely on it without another look. Here a key would only be a hint: there may be
- * newer fences, or the poller may wait for the other direction. All pollers are
- * woken, because a poller that asked to be woken exclusively may wait for the
- * other direction, too.
+ * Wake-ups carry no key. A key says which events are ready, and io_uring and
+ * aio rely on a key without looking again. The core cannot promise that: newer
+ * fences may be pending, or the poller may wait for the other direction. All
+ * pollers are woken, even exclusive ones, because the one that would be woken
+ * first may wait for the other direction.
  *
  * Work under a lock has a bound
  * -----------------------------
  * User space decides how many fences a reservation has: every GEM handle, sync
- * file or timeline can bring one. The reservation is therefore walked without a
- * lock of ours, dma_buf_poll_gather(), and only what was gathered, at most
- * DMA_BUF_POLL_BATCH fences, is compared, armed and disarmed under obj->detach_lock.
- * References are dropped after the lock: the release of a container of fences
- * drops as many more as its maker put in.
+ * file or timeline can add one. dma_buf_poll_gather() therefore walks the
+ * reservation without a lock of the core. Only the fences that it has gathered,
+ * at most DMA_BUF_POLL_BATCH, are compared, armed and disarmed under
+ * obj->detach_lock. References to fences are dropped after that lock is
+ * released: the release of a fence container drops as many further references
+ * as its creator put in.
  *
  * What runs concurrently
  * ----------------------
- * Pollers of the same buffer, on any CPU: obj->detach_lock serialises what they do to a
- * struct dma_buf_poll_watch. It is held while callbacks are added and removed, so the
- * order is obj->detach_lock, fence->lock, poll_wait.lock.
+ * Pollers of the same buffer, on any CPU. obj->detach_lock serialises their
+ * changes to a struct dma_buf_poll_watch. It is held while callbacks are added
+ * and removed, so the lock order is obj->detach_lock, fence->lock,
+ * poll_wait.lock.
  *
- * The callbacks, dma_buf_poll_fence_signalled(), in any context, under fence->lock: they
- * must not take obj->detach_lock, nor touch other fences, which may share the lock that
- * is held. Each takes poll_wait.lock, counts down, wakes if it was the last, drops
- * its reference to the fence, clears entry->fence, and does not touch the object
- * after it has released poll_wait.lock. Not every driver holds a reference to the
- * fence that it signals (sw_sync does not), and release hooks take the lock that
- * is held: the last reference is left to be dropped by dma_buf_poll_disarm().
+ * The callbacks, dma_buf_poll_fence_signalled(). They run in any context, under
+ * fence->lock, so they must not take obj->detach_lock, nor touch other fences,
+ * which may share the lock that is held. A callback takes poll_wait.lock,
+ * counts down, wakes the pollers if it was the last, drops its reference to the
+ * fence and clears entry->fence. It does not touch the object after it has
+ * released poll_wait.lock. A callback must not drop the last reference to a
+ * fence: release hooks of fences take the lock that is held, and not every
+ * driver holds a reference to the fence that it signals (sw_sync does not). It
+ * leaves the last reference to dma_buf_poll_disarm().
  *
- * The release, dma_buf_poll_shutdown(): no poller is left then. Most hold the
- * file, and epoll has been told that the file goes away. Callbacks may be running.
+ * The release, dma_buf_poll_shutdown(). No poller is left by then: pollers hold
+ * the file, and epoll, which does not, has been told that the file goes away.
+ * Callbacks may still be running.
  *
  * When a fence's lock may be taken
  * --------------------------------
- * The memory and the lock of a fence must stay valid for a grace period after the
- * last reference is dropped, see struct dma_fence. A driver that keeps the lock in
- * memory which it frees as soon as the fence has signalled and its importer has
- * detached breaks that rule, for the base's own waits as well. The core does not
- * make that worse. It takes a fence's lock only inside a section of obj->detach_lock in
- * which it has seen that the fence has not signalled, and a detach must take
- * obj->detach_lock, to take its attachment off the list, before the driver can go on:
+ * The memory and the lock of a fence must stay valid for a grace period after
+ * the last reference is dropped, see struct dma_fence. Some drivers break that
+ * rule: their fences' lock is in memory that they free as soon as the fence has
+ * signalled and their importer has detached. The waits of dma-resv.c break on
+ * such a driver, too. The core does not make that worse. It takes a fence's
+ * lock only inside a section of obj->detach_lock in which it has seen that the
+ * fence has not signalled, and a detach must take obj->detach_lock before the
+ * driver can free anything:
  *
  *	poller				driver
  *
@@ -74,57 +82,76 @@
  *	spin_lock(fence->lock): spins
  *					  set SIGNALED
  *					  spin_unlock(fence->lock)
- *	gets it, sees SIGNALED
+ *	gets the lock, sees SIGNALED
  *	spin_unlock(fence->lock)
  *					dma_buf_detach()
  *					  spin_lock(obj->detach_lock): spins
  *	spin_unlock(obj->detach_lock)
- *					  gets it, list_del()
+ *					  gets the lock, list_del()
  *					  spin_unlock(obj->detach_lock)
  *					kfree(memory of fence->lock)
  *
- * Without obj->detach_lock the driver could do all of that between the look and the
- * lock. For an armed callback "not signalled" is what the core itself knows:
- * under poll_wait.lock the callback has not run yet, and it runs before the
- * signalling section of fence->lock ends. A section of obj->detach_lock is a read-side
- * section of RCU as well, so it also covers a lock that is freed after a grace
- * period, in a module that is unloaded say.
+ * Without obj->detach_lock the driver could do all of that between the poller's
+ * look and its spin_lock(fence->lock). For an armed callback the core itself
+ * knows that the fence has not signalled: poll_wait.lock is held and the
+ * callback has not run, and it runs before the signalling section of
+ * fence->lock ends. A section of obj->detach_lock is also a read-side section
+ * of RCU, so it protects a lock that is freed after a grace period as well, for
+ * example in a module that is unloaded.
  *
  * No wake-up is lost
  * ------------------
  * A poller queues itself on poll_wait before it looks. Suppose it then sleeps,
- * relying on callbacks that it or another poller has armed: after queueing it has
- * read watch->pending above 0 (dma_buf_poll_armed_suffices(), dma_buf_poll_arm_batch() and
- * dma_buf_poll_will_wake()). The last callback drops watch->pending to 0 and wakes,
- * both under one hold of poll_wait.lock.
+ * relying on callbacks that it or another poller has armed: after queueing it
+ * has read watch->pending above 0 (dma_buf_poll_armed_suffices(),
+ * dma_buf_poll_arm_batch(), dma_buf_poll_will_wake()). The last callback drops
+ * watch->pending to 0 and wakes, both under one hold of poll_wait.lock.
  *
- *	poller is first			callback is first
+ * The poller queues itself first, so the wake-up finds it:
  *
- *	add_wait_queue(poll_wait)	spin_lock(poll_wait.lock)
- *	read pending: 1			pending = 0, wake: finds nobody
- *	sleep				spin_unlock(poll_wait.lock)
- *	    spin_lock(poll_wait.lock)	    add_wait_queue(poll_wait)
- *	    pending = 0, wake: finds	    read pending: 0
- *	    the poller			    arm anew, or report ready
+ *	poller				last callback
  *
- * The wait queue is changed under poll_wait.lock, so there is no third order. A
- * poller still queued from an earlier look is always woken, also when
- * watch->pending returns to 0 because no callback could be added, and when
- * callbacks are removed that were yet to run.
+ *	add_wait_queue(poll_wait)
+ *	read watch->pending: 1
+ *	sleep
+ *					spin_lock(poll_wait.lock)
+ *					watch->pending = 0
+ *					wake: finds the poller
+ *					spin_unlock(poll_wait.lock)
+ *
+ * Or the callback comes first, so the poller reads 0 and does not rely on it:
+ *
+ *	poller				last callback
+ *
+ *					spin_lock(poll_wait.lock)
+ *					watch->pending = 0
+ *					wake: finds no poller
+ *					spin_unlock(poll_wait.lock)
+ *	add_wait_queue(poll_wait)
+ *	read watch->pending: 0
+ *	arm new callbacks, or report ready
+ *
+ * add_wait_queue() takes poll_wait.lock, too, so there is no third order: its
+ * spin_lock() pairs with the callback's spin_unlock(). A poller still queued
+ * from an earlier look is always woken, also when watch->pending returns to 0
+ * because no callback could be added, and when callbacks that have not run are
+ * removed.
  *
  * No poller starves another
  * -------------------------
- * What is armed suits a poller if the reservation still holds each of these fences,
- * pending: the direction cannot become ready before they are done, and after that
- * all pollers look again. A fence that was taken out of the reservation before it
- * signalled (replaced, superseded) may never signal. The poller that notices arms
- * what is pending now instead. That may include fences which are newer than what
- * the other pollers wait for, so they are woken to look again.
+ * A poller may rely on what is armed if the reservation still holds each of
+ * these fences and they are pending: the direction cannot become ready before
+ * they have signalled, and after that all pollers look again. A fence that was
+ * taken out of the reservation before it signalled (replaced, superseded) may
+ * never signal. The poller that notices arms callbacks on the fences that are
+ * pending now instead. Some of these may be newer than the fences that the
+ * other pollers wait for, so all pollers are woken to look again.
  *
  * The poller that re-armed is woken too, finds its own callbacks in place, and
  * sleeps. Another round needs another change of the reservation, so this cannot
- * loop. The same goes for more pending fences than a batch holds: new fences in
- * front of the armed ones can push these out of the batch, once each.
+ * loop. The same holds if more fences are pending than a batch has room for: a
+ * new fence that comes before the armed ones in the reservation can push an
+ * armed fence out of the batch, but each new fence can do so only once.
  */
 #include <kunit/visibility.h>
 #include <linux/atomic.h>
@@ -142,13 +169,13 @@
 #include "dma-buf-internal.h"
 
 /*
- * How many callbacks are armed at a time, and so how long obj->detach_lock is held. More
- * contexts than this rarely work on one buffer; where they do, pollers are woken
- * once for every so many fences.
+ * How many callbacks are armed at a time, which bounds the hold of
+ * obj->detach_lock. A buffer that more contexts than this work on at once is
+ * rare; the pollers of such a buffer are woken once per batch.
  */
 #define DMA_BUF_POLL_BATCH	32
 
-/* The two questions of poll(); an index into dma_buf_object.watches */
+/* The directions of poll(), an index into dma_buf_object.watches */
 enum dma_buf_poll_dir {
 	DMA_BUF_POLL_IN,	/* may the CPU read? */
 	DMA_BUF_POLL_OUT,	/* may the CPU write? */
@@ -158,13 +185,13 @@ enum dma_buf_poll_dir {
 /**
  * struct dma_buf_poll_entry - a callback on one fence
  * @cb: the callback
- * @fence: set from before @cb is added until @cb has run or is off again, with a
- *	reference; longer if that turns out to be the last one, see @fired. Set
- *	under dma_buf_object.detach_lock; looked at and cleared by @cb under
- *	dma_buf_object.poll_wait.lock.
- * @watch: what the callback counts down
- * @fired: @cb has run, and left the last reference to @fence to whoever disarms;
- *	guarded by dma_buf_object.poll_wait.lock
+ * @fence: the fence, with a reference. Set under dma_buf_object.detach_lock
+ *	before @cb is added. Read and cleared under
+ *	dma_buf_object.poll_wait.lock by the callback, which leaves it set if
+ *	@fired; otherwise cleared when @cb is removed.
+ * @watch: the watch that the callback counts down
+ * @fired: the callback has run and has left the last reference to @fence to
+ *	dma_buf_poll_disarm(); guarded by dma_buf_object.poll_wait.lock
  */
 struct dma_buf_poll_entry {
 	struct dma_fence_cb cb;
@@ -174,13 +201,14 @@ struct dma_buf_poll_entry {
 };
 
 /**
- * struct dma_buf_poll_watch - the fences that the pollers of one direction wait for
+ * struct dma_buf_poll_watch - the armed callbacks of one direction
  * @obj: the buffer
- * @entries: @count of them; @single, or allocated; guarded by
- *	dma_buf_object.detach_lock
- * @single: serves the usual case, and all when there is no memory
- * @count: guarded by dma_buf_object.detach_lock
- * @pending: callbacks that have not run; the one that takes it to 0 wakes the
+ * @entries: array of @count entries, allocated, or &dma_buf_poll_watch.single;
+ *	guarded by dma_buf_object.detach_lock
+ * @single: the entry for a single fence, which is the usual case, and for the
+ *	first fence if there is no memory for more
+ * @count: number of entries, guarded by dma_buf_object.detach_lock
+ * @pending: callbacks that have not run; the one that drops this to 0 wakes the
  *	pollers
  */
 struct dma_buf_poll_watch {
@@ -196,14 +224,16 @@ struct dma_buf_poll_watch {
 
 /**
  * struct dma_buf_poll_batch - one attempt of a poller to arm callbacks
- * @count: how many fences were gathered, at most DMA_BUF_POLL_BATCH
- * @fences: these, in the order of the reservation; their references become the
- *	callbacks', those that are left are dropped after the lock
- * @dropped: references that callbacks held which were armed before
- * @entries: for the callbacks; after dma_buf_poll_arm_batch() those that are not needed
- *	(any more): an allocation, or &dma_buf_poll_watch.single
- * @armed: result, a wake-up will come
- * @replaced: result, pollers relied on a wake-up that will not come
+ * @count: number of gathered fences, at most DMA_BUF_POLL_BATCH
+ * @fences: the gathered fences in the order of the reservation, with
+ *	references. An armed callback takes over the reference of its fence; the
+ *	other references are dropped after the lock is released.
+ * @dropped: references of removed callbacks, dropped after the lock is released
+ * @entries: entries for the new callbacks, allocated, or
+ *	&dma_buf_poll_watch.single; after dma_buf_poll_arm_batch() the entries
+ *	that are not in use (any more)
+ * @armed: result: a wake-up will follow
+ * @replaced: result: pollers relied on a wake-up that will not happen
  */
 struct dma_buf_poll_batch {
 	unsigned int count;
@@ -220,8 +250,8 @@ static enum dma_resv_usage dma_buf_poll_usage(enum dma_buf_poll_dir dir)
 }
 
 /**
- * dma_buf_poll_init - ready an object for pollers
- * @obj: memory of an object; dma_buf_poll_shutdown() brings it back to this
+ * dma_buf_poll_init - initialise the part of an object that poll() uses
+ * @obj: new memory of an object; dma_buf_poll_shutdown() restores this state
  */
 void dma_buf_poll_init(struct dma_buf_object *obj)
 {
@@ -231,10 +261,10 @@ void dma_buf_poll_init(struct dma_buf_object *obj)
 }
 
 /*
- * Look which fences are pending
+ * Gather pending fences
  */
 
-/* Drop references that were held for, or by, callbacks. */
+/* Drop references that were taken for callbacks, or that callbacks held. */
 static void dma_buf_poll_put_fences(struct dma_fence **fences, unsigned int count)
 {
 	while (count--) {
@@ -244,8 +274,9 @@ static void dma_buf_poll_put_fences(struct dma_fence **fences, unsigned int coun
 }
 
 /*
- * Collect the first pending fences, with references. Walks the reservation
- * without holding it: a list that changes meanwhile has the walk start over.
+ * Gather the first pending fences in @batch, with references. Walks the
+ * reservation without holding it, so the walk restarts if the list of fences
+ * changes.
  */
 static void dma_buf_poll_gather(struct dma_buf_object *obj,
 				enum dma_buf_poll_dir dir,
@@ -265,7 +296,7 @@ static void dma_buf_poll_gather(struct dma_buf_object *obj,
 		if (batch->count == DMA_BUF_POLL_BATCH)
 			break;
 	}
-	/* The walk may have started over and found nothing pending any more. */
+	/* The walk may have restarted and found no pending fence any more. */
 	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
 		dma_buf_poll_put_fences(batch->fences, batch->count);
 		batch->count = 0;
@@ -277,7 +308,7 @@ static void dma_buf_poll_gather(struct dma_buf_object *obj,
  * Arm and disarm callbacks
  */
 
-/* Runs under the fence's lock, see the top of the file. */
+/* The fence callback. Runs under fence->lock, see the top of the file. */
 static void dma_buf_poll_fence_signalled(struct dma_fence *fence,
 					 struct dma_fence_cb *cb)
 {
@@ -300,11 +331,17 @@ static void dma_buf_poll_fence_signalled(struct dma_fence *fence,
 		WRITE_ONCE(entry->fence, NULL);
 	else
 		entry->fired = true;
-	/* Pairs with dma_buf_poll_disarm(). The object may be gone after this. */
+	/*
+	 * Pairs with spin_lock() in dma_buf_poll_get_armed_fence(): a release
+	 * that finds this callback done may free the object right after this.
+	 */
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
 }
 
-/* The fence that a callback has yet to run on, with a reference, or NULL. */
+/*
+ * Return the fence of a callback that has not run, with a reference, or NULL if
+ * the callback has run.
+ */
 static struct dma_fence *
 dma_buf_poll_get_armed_fence(struct dma_buf_object *obj,
 			     struct dma_buf_poll_entry *entry)
@@ -312,7 +349,10 @@ dma_buf_poll_get_armed_fence(struct dma_buf_object *obj,
 	unsigned long flags;
 	struct dma_fence *fence;
 
-	/* Pairs with dma_buf_poll_fence_signalled(): either it has not begun or is through. */
+	/*
+	 * Pairs with spin_unlock() in dma_buf_poll_fence_signalled(): the
+	 * callback either has not begun or no longer touches the object.
+	 */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	fence = entry->fired ? NULL : entry->fence;
 	if (fence)
@@ -322,10 +362,11 @@ dma_buf_poll_get_armed_fence(struct dma_buf_object *obj,
 }
 
 /*
- * Remove the callbacks. The references that they held are left in @dropped, for
- * the caller to drop without the lock. Returns true if that prevented a callback
- * from running, in which case nobody wakes the pollers that rely on it. Whatever
- * is returned, no callback touches the entries any more.
+ * Remove the callbacks of a direction. Moves the references that they held to
+ * @dropped; the caller drops these after it has released the lock. Returns true
+ * if a callback was removed before it ran: pollers that rely on that callback
+ * are then not woken, unless the caller wakes them. In any case no callback
+ * touches the entries afterwards.
  */
 static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 				enum dma_buf_poll_dir dir,
@@ -354,7 +395,7 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 		held = entry->fence;
 		WRITE_ONCE(entry->fence, NULL);
 		if (held && fence)
-			dma_fence_put(fence); /* never the last: there is @held */
+			dma_fence_put(fence); /* not the last: held is another */
 		dropped[i] = held ?: fence;
 	}
 	watch->count = 0;
@@ -362,10 +403,10 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 }
 
 /*
- * True if what is armed will wake the caller, which is queued on poll_wait, no later
- * than the direction becomes ready: some callback has yet to run, and the fences of
- * all callbacks that have yet to run are among those that the caller has just found
- * pending.
+ * True if the armed callbacks are sure to wake the caller, which is queued on
+ * poll_wait, before or when the direction becomes ready. That is so if at least
+ * one callback has not run, and if the fences of all callbacks that have not
+ * run are in @batch, so the caller has just found them pending.
  */
 static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 					enum dma_buf_poll_dir dir,
@@ -378,13 +419,17 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 
 	lockdep_assert_held(&obj->detach_lock);
 
-	/* Pairs with dma_buf_poll_fence_signalled(): the count and the fences are of one moment. */
+	/*
+	 * Pairs with spin_unlock() in dma_buf_poll_fence_signalled(): no
+	 * callback changes watch->pending or entry->fence while both are
+	 * compared.
+	 */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	suits = atomic_read(&watch->pending);
 	/*
-	 * Both are in the order of the reservation, and there may be newer fences
-	 * in between. If the order has changed, a fence may look missing;
-	 * re-arming is correct then too.
+	 * Entries and batch are both in the order of the reservation, and the
+	 * batch may have newer fences in between. If the order has changed, a
+	 * fence may look missing; re-arming is correct then too.
 	 */
 	for (i = 0; suits && i < watch->count; i++) {
 		struct dma_buf_poll_entry *entry = &watch->entries[i];
@@ -399,7 +444,10 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 	return suits;
 }
 
-/* Put a callback on a fence. On success the caller's reference is the callback's. */
+/*
+ * Add a callback to a fence. On success the callback takes over the caller's
+ * reference. Returns false if the fence has signalled.
+ */
 static bool dma_buf_poll_arm_fence(struct dma_buf_poll_watch *watch,
 				   struct dma_buf_poll_entry *entry,
 				   struct dma_fence *fence)
@@ -421,8 +469,9 @@ static bool dma_buf_poll_arm_fence(struct dma_buf_poll_watch *watch,
 }
 
 /*
- * Arm the fences of @batch, unless what is armed already suits. Leaves in @batch
- * the entries and references that are not needed (any more).
+ * Replace the armed callbacks by new ones on the fences of @batch, unless the
+ * armed ones suffice. Leaves in @batch the results, and the entries and
+ * references that are not in use (any more).
  */
 static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 				   enum dma_buf_poll_dir dir,
@@ -453,16 +502,17 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 	batch->armed = atomic_read(&watch->pending);
 	/*
 	 * If every fence signalled before its callback was added, no callback
-	 * will run. Pollers that relied on one (dma_buf_poll_will_wake()) must be
-	 * woken by the caller.
+	 * will run. The caller must wake the pollers that relied on one
+	 * (dma_buf_poll_will_wake()).
 	 */
 	if (!batch->armed)
 		batch->replaced = true;
 }
 
 /*
- * Make the entries for a batch. Without memory only its first fence is armed: the
- * pollers that its callback wakes will ask for the next.
+ * Allocate the entries for a batch. If there is no memory, the batch shrinks to
+ * its first fence: the pollers that this fence wakes will look again and arm
+ * the next.
  */
 static void dma_buf_poll_alloc_entries(struct dma_buf_poll_watch *watch,
 				       struct dma_buf_poll_batch *batch)
@@ -481,15 +531,19 @@ static void dma_buf_poll_alloc_entries(struct dma_buf_poll_watch *watch,
 }
 
 /*
- * Make what pollers wait for, when the first of them has to wait: most buffers
- * never need it. poll() has no way to say that there is no memory for so little.
+ * Allocate the watches when the first poller has to wait: most buffers never
+ * need them. The allocation must not fail, because poll() cannot report an
+ * error.
  */
 static void dma_buf_poll_alloc_watches(struct dma_buf_object *obj)
 {
 	struct dma_buf_poll_watch *watches;
 	int dir;
 
-	/* Pairs with the release below: a visible pointer is fully initialised. */
+	/*
+	 * Pairs with smp_store_release() below: the array of a visible pointer
+	 * is fully initialised.
+	 */
 	if (smp_load_acquire(&obj->watches))
 		return;
 
@@ -503,7 +557,10 @@ static void dma_buf_poll_alloc_watches(struct dma_buf_object *obj)
 	/* Another poller may have installed its array first. */
 	scoped_guard(spinlock, &obj->detach_lock) {
 		if (!obj->watches) {
-			/* Pairs with the acquire above. */
+			/*
+			 * Pairs with smp_load_acquire() above and in
+			 * dma_buf_poll_will_wake().
+			 */
 			smp_store_release(&obj->watches, watches);
 			watches = NULL;
 		}
@@ -512,8 +569,8 @@ static void dma_buf_poll_alloc_watches(struct dma_buf_object *obj)
 }
 
 /*
- * Make sure that poll_wait is woken when what is pending, or a batch of it, is
- * done. Returns false if nothing is pending any more.
+ * Make sure that pollers are woken when all pending fences, or the first batch
+ * of them, have signalled. Returns false if no fence is pending any more.
  */
 static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 				      enum dma_buf_poll_dir dir)
@@ -555,16 +612,16 @@ static noinline bool dma_buf_poll_arm(struct dma_buf_object *obj,
 
 /*
  * True if completion of @fence alone is guaranteed to wake the caller. Lockless
- * fast path for repeated polls: @fence, just seen pending in the reservation, is
- * the only fence armed or about to be armed. A caller that will sleep is queued
- * already and is woken whatever happens next: the callback runs, or
+ * fast path for repeated polls: @fence, just seen pending in the reservation,
+ * is the only fence armed or about to be armed. A caller that will sleep is
+ * queued already and is woken whatever happens next: the callback runs, or
  * dma_buf_poll_arm_batch() removes it or finds that it was added too late.
  */
 static bool dma_buf_poll_will_wake(struct dma_buf_object *obj,
 				   enum dma_buf_poll_dir dir,
 				   struct dma_fence *fence)
 {
-	/* Pairs with dma_buf_poll_alloc_watches(). */
+	/* Pairs with smp_store_release() in dma_buf_poll_alloc_watches(). */
 	struct dma_buf_poll_watch *watches = smp_load_acquire(&obj->watches);
 
 	return watches && READ_ONCE(watches[dir].single.fence) == fence &&
@@ -573,7 +630,7 @@ static bool dma_buf_poll_will_wake(struct dma_buf_object *obj,
 
 #if IS_ENABLED(CONFIG_DMABUF_CORE_KUNIT_TEST)
 /**
- * dma_buf_poll_will_wake_reader - dma_buf_poll_will_wake() for a KUnit test
+ * dma_buf_poll_will_wake_reader - dma_buf_poll_will_wake() for KUnit tests
  * @dmabuf: buffer
  * @fence: fence
  *
@@ -590,9 +647,10 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_poll_will_wake_reader);
 #endif
 
 /*
- * Ask a fence to signal, once. Returns false if it has signalled, or does so when
- * asked. The lock keeps a driver from freeing the lock of the fence between the
- * test and its use, see the top of the file.
+ * Ask the driver of a fence, once, to signal that fence. Returns false if the
+ * fence has signalled, before the request or because of it. obj->detach_lock
+ * keeps the driver from freeing fence->lock between the test and its use, see
+ * the top of the file.
  */
 static bool dma_buf_poll_enable_signaling(struct dma_buf_object *obj,
 					  struct dma_fence *fence)
@@ -607,13 +665,15 @@ static bool dma_buf_poll_enable_signaling(struct dma_buf_object *obj,
 }
 
 /*
- * Go on with a look that has found @fence pending, and nothing that will wake the
- * caller. Returns true if nothing turns out to be pending after all. Otherwise the
- * pollers, if there are any, will be told when that changes.
+ * Slow path of dma_buf_poll_look(), which has found @fence pending and no
+ * callback to rely on. Returns true if no fence turns out to be pending after
+ * all. Otherwise the queued pollers, if there are any, will be woken when that
+ * becomes true.
  *
- * A fence may be done and never say so before it is asked to signal, and a program
- * that polls again and again without waiting asks in no other way. To ask the first
- * that is pending will do: the next one's turn comes when the first is done.
+ * A driver may not notice that its work is done until it is asked to signal the
+ * fence, and a program that polls repeatedly without waiting asks in no other
+ * way. To ask for the first pending fence is sufficient: once that fence has
+ * signalled, a later poll() asks for the next one.
  */
 static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
 					    enum dma_buf_poll_dir dir,
@@ -628,8 +688,9 @@ static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
 		return true;
 
 	/*
-	 * Nobody is queued. A caller that will sleep has queued itself before this
-	 * test, and later pollers look for themselves, so there is nothing to arm.
+	 * No poller is queued. A caller that will sleep has queued itself
+	 * before this test, and later pollers look for themselves, so there is
+	 * nothing to arm.
 	 */
 	if (!waitqueue_active(&obj->poll_wait))
 		return false;
@@ -638,8 +699,8 @@ static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
 }
 
 /*
- * Look at the fences of a reservation that has a list of them. Returns true if
- * nothing is pending.
+ * Look at the fences of a reservation that has a fence list. Returns true if no
+ * fence is pending.
  */
 static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
 				       enum dma_buf_poll_dir dir)
@@ -663,12 +724,13 @@ static bool dma_buf_poll_ready(struct dma_buf_object *obj,
 }
 
 /**
- * dma_buf_poll - poll hook of a buffer's file
+ * dma_buf_poll - poll() of a buffer's file
  * @file: file
- * @table: where to queue, and which events are asked for
+ * @table: where the poller queues itself, and the events that it asks for
  *
- * Context: Process context, may sleep to get memory, but not for the reservation.
- * Return: those of the events that are ready.
+ * Context: Process context, may sleep to allocate memory, but never waits for
+ * the reservation.
+ * Return: the events asked for that are ready.
  */
 __poll_t dma_buf_poll(struct file *file, poll_table *table)
 {
@@ -677,14 +739,14 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 	__poll_t asked = poll_requested_events(table);
 
 	/*
-	 * Queue before looking at the fences, even if the answer is ready: epoll
-	 * calls poll_wait() only the first time.
+	 * Queue before looking at the fences, even if the answer is ready:
+	 * epoll calls poll_wait() only the first time.
 	 */
 	poll_wait(file, &obj->poll_wait, table);
 
 	/*
-	 * Writes wait for a superset of what reads wait for: if OUT is ready, so is
-	 * IN.
+	 * Writes wait for a superset of what reads wait for: if OUT is ready,
+	 * so is IN.
 	 */
 	if ((asked & DMA_BUF_POLL_OUT_EVENTS) &&
 	    dma_buf_poll_ready(obj, DMA_BUF_POLL_OUT))
@@ -718,10 +780,10 @@ static noinline void dma_buf_poll_free_watches(struct dma_buf_object *obj)
 }
 
 /**
- * dma_buf_poll_shutdown - remove the callbacks
+ * dma_buf_poll_shutdown - remove the callbacks of a buffer
  * @obj: object that has no poller left
  *
- * When it returns no callback touches the object any more.
+ * Afterwards no callback touches the object any more.
  *
  * Context: Process context.
  */
