@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, every live buffer for people who
- * debug. Programs parse it: columns and totals keep their form.
+ * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, a list of all live buffers for
+ * debugging. Programs parse the list, so its columns and totals must not
+ * change.
  *
- * One buffer at a time is taken, shown and let go. No reservation is taken, so
- * nothing is waited for and nobody has to wait. Between two read() calls only
- * the place is remembered, no reference, so an idle reader keeps no buffer alive.
+ * A reader takes a reference to one buffer, prints that buffer, drops the
+ * reference and goes on to the next. It takes no reservation, so it neither
+ * waits for drivers nor makes them wait. Between two read() calls a cursor
+ * remembers the position without a reference, so an idle reader keeps no buffer
+ * alive.
  */
 #include <linux/debugfs.h>
 #include <linux/dma-buf.h>
@@ -19,11 +22,11 @@
 
 /**
  * struct dma_buf_bufinfo - state of one open bufinfo
- * @cursor: before the buffer that is shown, or is to be shown next
- * @objects: buffers shown so far
- * @bytes: their sizes
+ * @cursor: stands before the buffer that is being printed or comes next
+ * @objects: number of buffers printed so far; -1 after the totals
+ * @bytes: sum of the sizes of these buffers
  *
- * seq_file's lock serialises its readers.
+ * The lock of the seq_file serialises the readers of one open file.
  */
 struct dma_buf_bufinfo {
 	struct dma_buf_cursor cursor;
@@ -31,7 +34,7 @@ struct dma_buf_bufinfo {
 	size_t bytes;
 };
 
-/* Records: the head (SEQ_START_TOKEN), buffers, the totals. */
+/* The records are the heading (SEQ_START_TOKEN), the buffers, the totals. */
 static char dma_buf_bufinfo_totals;
 #define DMA_BUF_TOTALS_TOKEN	((void *)&dma_buf_bufinfo_totals)
 
@@ -40,7 +43,7 @@ static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 	struct file *file = dmabuf->file;
 	char name[DMA_BUF_NAME_LEN];
 
-	/* The reference of this walk is none of a user's. */
+	/* Do not count the reference that this read holds. */
 	seq_printf(m, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t",
 		   dmabuf->size, file->f_flags, (__force unsigned int)file->f_mode,
 		   (long)file_count(file) - 1, dmabuf->exp_name,
@@ -51,7 +54,7 @@ static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 		seq_puts(m, "<none>");
 	seq_putc(m, '\n');
 
-	/* Whoever holds it may be about to change what follows. */
+	/* A driver that holds the reservation may be changing what follows. */
 	if (dma_resv_is_locked(dmabuf->resv))
 		seq_puts(m, "\treservation held\n");
 	dma_buf_show_fences(m, dmabuf);
@@ -81,9 +84,10 @@ static int dma_buf_bufinfo_show(struct seq_file *m, void *record)
 }
 
 /*
- * seq_file shows a record again that did not fit, and starts over for a reader
- * who seeks. Each goes through start() at the place of the last next(), so the
- * cursor is moved and the totals are counted there.
+ * seq_file calls start() again, at the position of the last next(), to repeat a
+ * record that did not fit into its buffer, and with position 0 for a reader
+ * that seeks back. A buffer may thus be printed more than once, while next() is
+ * called once per buffer: next() moves the cursor and adds to the totals.
  */
 static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 {
@@ -96,7 +100,7 @@ static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 		return SEQ_START_TOKEN;
 	}
 
-	/* Behind the totals. */
+	/* The totals have been shown. */
 	if (info->objects < 0)
 		return NULL;
 
@@ -168,8 +172,8 @@ static const struct file_operations dma_buf_bufinfo_fops = {
 };
 
 /*
- * Runs after dma_buf_init(), which initialises the registry that a reader walks.
- * Errors are ignored on purpose: debugfs is optional.
+ * Runs after dma_buf_init(), which initialises the registry that a reader
+ * walks. Errors are ignored on purpose: debugfs is optional.
  */
 static int __init dma_buf_debugfs_init(void)
 {

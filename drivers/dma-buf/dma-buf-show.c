@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: what is said of a buffer in text.
+ * dma-buf: names, users, fences and devices of a buffer as text.
  *
- * fdinfo, bufinfo and the path of a buffer's file show its name, its users, its
- * fences and its devices. Nothing here takes the reservation, which drivers hold
- * for long: what is shown may change meanwhile.
+ * Used by fdinfo, by bufinfo, and for the path of a buffer's file. Nothing here
+ * takes the reservation, which drivers hold for long. What is printed may
+ * therefore change while it is being printed.
  */
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
@@ -22,8 +22,9 @@
 /**
  * dma_buf_copy_name - copy the name that user space gave a buffer
  * @dmabuf: buffer, possibly released already
- * @text: becomes the name, the empty string if there is none
+ * @text: receives the name, or an empty string if no name was set
  *
+ * Context: Process context.
  * Return: true if a name was set, even an empty one.
  */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
@@ -38,13 +39,13 @@ bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
 }
 
 /**
- * dma_buf_show_escaped - print a name that user space may have chosen
- * @m: where to
- * @text: name; NULL is printed as printf does
+ * dma_buf_show_escaped - print text that user space may have chosen
+ * @m: where to print
+ * @text: text; NULL is printed as "(null)", as printf() does
  *
  * Control characters and backslashes are printed in octal, so that a name can
- * neither forge a line nor control the reader's terminal. seq_escape() would do
- * the same, but looks for each character in a list of them.
+ * neither forge a line nor control the reader's terminal. seq_escape() would
+ * print the same, but it searches a list of characters for each one printed.
  *
  * Context: any, also under a spinlock.
  */
@@ -72,7 +73,7 @@ static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
 	seq_putc(m, ' ');
 	dma_buf_show_escaped(m, dev_name(attach->dev));
 	seq_putc(m, '\n');
-	/* After an overflow all is shown again, with more room. */
+	/* After an overflow the file is printed again, with a larger buffer. */
 	return !seq_has_overflowed(m);
 }
 
@@ -81,9 +82,7 @@ static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
  * @m: where to print
  * @dmabuf: buffer
  *
- * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. Numbers and lines
- * may change while they are read: what they tell is guarded by the reservation,
- * which drivers hold for long, and which is therefore not taken here.
+ * See Documentation/ABI/testing/procfs-fdinfo-dmabuf for the keys.
  *
  * Context: Process context, may sleep.
  */
@@ -109,7 +108,7 @@ void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
  * @m: where to print
  * @dmabuf: buffer
  *
- * Context: any.
+ * Context: Process context.
  */
 void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 {
@@ -125,24 +124,29 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 
 	dma_resv_iter_begin(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/* The list has changed: what was printed of it is void. */
+		/*
+		 * The list has changed: discard what was printed of the old
+		 * one.
+		 */
 		if (dma_resv_iter_is_restarted(&cursor) &&
 		    !seq_has_overflowed(m))
 			m->count = start;
 		/*
-		 * Its driver may free the names once the fence has signaled and RCU
-		 * has no reader left: our reference keeps the fence, but not them.
+		 * A driver may free the names of a signalled fence after a
+		 * grace period. Our reference keeps the fence, but not its
+		 * names.
 		 */
 		guard(rcu)();
 		/*
-		 * The bit alone: dma_fence_is_signaled() may signal the fence, and
-		 * so take a lock that is gone if its driver has just done that.
+		 * Test only the bit: dma_fence_is_signaled() may signal the
+		 * fence and take its lock, which a driver that has just
+		 * signalled the fence itself may already have freed.
 		 */
 		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 			continue;
 		/*
-		 * In the form of dma_fence_describe(), which does not escape:
-		 * timelines may be named after the program that submits work.
+		 * Same form as dma_fence_describe(), which does not escape:
+		 * drivers name timelines after the program that submits work.
 		 */
 		seq_printf(m, "\t%s fence:",
 			   usages[dma_resv_iter_usage(&cursor)]);
@@ -150,14 +154,14 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		seq_putc(m, ' ');
 		dma_buf_show_escaped(m, fence->ops->get_timeline_name(fence));
 		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
-		/* The buffer is shown again, with more room. */
+		/* The record is printed again, with a larger buffer. */
 		if (seq_has_overflowed(m))
 			break;
 	}
 	dma_resv_iter_end(&cursor);
 }
 
-/* State of showing the attached devices of one buffer */
+/* State of dma_buf_show_devices() */
 struct dma_buf_devices {
 	struct seq_file *m;
 	int count;
@@ -171,7 +175,9 @@ static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
 	dma_buf_show_escaped(devices->m, dev_name(attach->dev));
 	seq_putc(devices->m, '\n');
 	devices->count++;
-	/* After an overflow the buffer is shown again, with more room. */
+	/*
+	 * After an overflow the record is printed again, with a larger buffer.
+	 */
 	return !seq_has_overflowed(devices->m);
 }
 
