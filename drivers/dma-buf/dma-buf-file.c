@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: what a buffer's file does.
+ * dma-buf: buffers as files: the ioctls, mmap(), lseek() and fdinfo.
  */
 #include <linux/build_bug.h>
 #include <linux/compat.h>
@@ -13,7 +13,9 @@
 
 #include "dma-buf-internal.h"
 
-/* The interface is frozen; whoever changes it shall learn so from the compiler. */
+/*
+ * User space depends on all of this: an incompatible change must not compile.
+ */
 static_assert(sizeof(struct dma_buf_sync) == 8);
 static_assert(sizeof(struct dma_buf_export_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
@@ -46,7 +48,10 @@ static long dma_buf_set_name(struct dma_buf *dmabuf, const char __user *arg)
 
 	spin_lock(&dmabuf->name_lock);
 	old = dmabuf->name;
-	/* Pairs with readers under RCU: the text comes before the pointer. */
+	/*
+	 * Pairs with the address dependency of RCU readers (BPF programs): a
+	 * visible pointer leads to the complete text.
+	 */
 	smp_store_release(&dmabuf->name, name->text);
 	spin_unlock(&dmabuf->name_lock);
 
@@ -67,7 +72,7 @@ static long dma_buf_sync(struct dma_buf *dmabuf,
 	if (sync.flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK)
 		return -EINVAL;
 
-	/* What the CPU reads came from a device, what it writes goes to one. */
+	/* The CPU reads what devices wrote, and writes what they will read. */
 	if (!(sync.flags & DMA_BUF_SYNC_RW))
 		return -EINVAL;
 	else if (!(sync.flags & DMA_BUF_SYNC_WRITE))
@@ -85,8 +90,9 @@ static long dma_buf_sync(struct dma_buf *dmabuf,
 
 /*
  * All arguments have the same layout for 32-bit callers, so compat_ptr_ioctl()
- * does for these. The file's access mode is not asked for: exporters hand out
- * read-only descriptors, and programs use all of this on them.
+ * is sufficient for these. The access mode of the file is not checked:
+ * exporters hand out read-only descriptors, and programs use all ioctls on
+ * them.
  */
 static long dma_buf_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
@@ -124,7 +130,7 @@ static int dma_buf_file_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
-/* There is no position to move: this is how user space learns the size. */
+/* A buffer has no file position. lseek() only reports the size. */
 static loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct dma_buf *dmabuf = file->private_data;
@@ -145,9 +151,9 @@ static void dma_buf_show_fdinfo(struct seq_file *m, struct file *file)
 	struct dma_buf *dmabuf = file->private_data;
 	char name[DMA_BUF_NAME_LEN];
 
-	/* Not by seq_printf(), as monitors read this for each buffer each second. */
+	/* seq_printf() is too slow: monitors read all buffers every second. */
 	seq_put_decimal_ull(m, "size:\t", dmabuf->size);
-	/* The reader's own reference is none of a user's. */
+	/* Do not count the reference that this read holds. */
 	seq_put_decimal_ll(m, "\ncount:\t", (long)file_count(file) - 1);
 	seq_puts(m, "\nexp_name:\t");
 	seq_puts(m, dmabuf->exp_name);
@@ -166,7 +172,7 @@ static int dma_buf_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* A file with these operations is a buffer, see dma_buf_get(). */
+/* A file that has these operations is a buffer, see dma_buf_get(). */
 const struct file_operations dma_buf_fops = {
 	.unlocked_ioctl	= dma_buf_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
