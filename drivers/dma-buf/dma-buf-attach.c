@@ -2,21 +2,25 @@
 /*
  * dma-buf: access by devices.
  *
- * An importer attaches its device, maps the attachment when the device is to do
- * DMA, unmaps, detaches. Two kinds of importer meet two kinds of exporter:
+ * An importer attaches its device to a buffer, maps the attachment when the
+ * device shall do DMA, unmaps, and detaches. What the core does for a mapping
+ * depends on the kinds of importer and exporter:
  *
- *			exporter cannot move	exporter can (has pin)
- *	static		map			pin, map, wait
- *	dynamic		map			map, follows a move or has pinned
+ *	importer	exporter that	exporter that can move its memory
+ *			never moves	(has a pin hook)
  *
- * A static importer uses a mapping until it unmaps it, and starts right away. So
- * the core keeps the memory in place for that long, and hands the table out only
- * when all that the kernel itself does to the memory (the KERNEL fences: moves
- * and clears) is over. It looks after the exporter's hook returned, as that may
- * be what starts the move.
+ *	static		map, wait	pin, map, wait
+ *	dynamic		map		map; the importer follows moves, or has
+ *					pinned the memory itself
  *
- * Without CONFIG_DMABUF_MOVE_NOTIFY every mapping of a buffer that can move pins
- * it, so that dynamic importers have no move to follow.
+ * A static importer starts DMA as soon as it has a mapping, and may go on until
+ * it unmaps. So the core keeps the memory in place as long as the mapping
+ * exists. And it returns a mapping only when the kernel's own work on the
+ * memory (moves and clears, the fences of usage KERNEL) is done. It waits after
+ * the exporter's hook has returned, because that hook may start a move itself.
+ *
+ * Without CONFIG_DMABUF_MOVE_NOTIFY every mapping of memory that can move pins
+ * that memory, so a dynamic importer has no move to follow.
  */
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -29,7 +33,6 @@
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include <trace/events/dma_buf.h>
@@ -37,16 +40,20 @@
 #include "dma-buf-internal.h"
 
 /**
- * struct dma_buf_attachment_object - all that an attachment is
+ * struct dma_buf_attachment_object - an attachment with the core's own state
  * @attach: the part that drivers see
- * @maps: tables that the importer has got and not given back. Atomic, because
- *	some importers map without the reservation.
- * @pins: what dma_buf_pin() did and dma_buf_unpin() did not undo; apart from the
- *	pins that mappings hold. Guarded by dma_buf.resv; fdinfo looks without it.
- * @abandoned: the importer detached while it had mappings; holds a reference to
- *	the device. Guarded by dma_buf.resv.
- * @abandoned_file: and one to dma_buf.file, unless the buffer's release was pending
- * @abandoned_pin: and a pin, as nobody can be told of a move any more
+ * @maps: mappings that the importer has. Atomic, because some importers map
+ *	without the reservation.
+ * @pins: calls of dma_buf_pin() that dma_buf_unpin() has not undone yet. Does
+ *	not count the pins of mappings. Guarded by dma_buf.resv; fdinfo reads
+ *	the count without that reservation.
+ * @abandoned: the importer detached while it had mappings, see
+ *	dma_buf_abandon(); the attachment holds a reference to its device.
+ *	Guarded by dma_buf.resv.
+ * @abandoned_pin: an abandoned attachment pins the memory, because no importer
+ *	is left that could be told of a move
+ * @abandoned_file: an abandoned attachment holds this reference to
+ *	dma_buf.file; NULL if the buffer's release was already pending
  */
 struct dma_buf_attachment_object {
 	struct dma_buf_attachment attach;
@@ -57,30 +64,192 @@ struct dma_buf_attachment_object {
 	struct file *abandoned_file;
 };
 
-/* Stands in for the callbacks of an importer that may be gone. */
-static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
-
 static struct dma_buf_attachment_object *
-to_attachment(struct dma_buf_attachment *attach)
+dma_buf_attach_to_object(struct dma_buf_attachment *attach)
 {
 	return container_of(attach, struct dma_buf_attachment_object, attach);
 }
 
-/* Does a mapping have to hold the memory in place? */
-static bool dma_buf_map_pins(struct dma_buf_attachment *attach)
+/*
+ * Attach
+ */
+
+/**
+ * dma_buf_dynamic_attach - attach a device to a buffer
+ * @dmabuf: buffer; the importer must hold a reference until it has detached
+ * @dev: device that will do DMA
+ * @importer_ops: callbacks of a dynamic importer, NULL for a static importer
+ * @importer_priv: data for these callbacks
+ *
+ * Nothing is mapped yet. An exporter that cannot serve the device may refuse.
+ *
+ * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
+ * the caller must not hold.
+ * Return: an attachment, which the importer ends with dma_buf_detach(), or an
+ * ERR_PTR(): -EINVAL if @dmabuf or @dev is NULL (with a warning); -ENOMEM; or
+ * the exporter's error, such as -EBUSY if @dev cannot reach the memory at its
+ * present place and the exporter cannot move it.
+ */
+struct dma_buf_attachment *
+dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
+		       const struct dma_buf_attach_ops *importer_ops,
+		       void *importer_priv)
+{
+	struct dma_buf_attachment_object *aobj __free(kfree) = NULL;
+	struct dma_buf_attachment *attach;
+	int ret = 0;
+
+	if (WARN_ON_ONCE(!dmabuf || !dev))
+		return ERR_PTR(-EINVAL);
+
+	dma_buf_might_lock_resv(dmabuf);
+
+	aobj = kmalloc(sizeof(*aobj), GFP_KERNEL);
+	if (!aobj)
+		return ERR_PTR(-ENOMEM);
+
+	/* An assignment is cheaper than kzalloc() followed by stores. */
+	*aobj = (struct dma_buf_attachment_object) {
+		.attach = {
+			.dmabuf = dmabuf,
+			.dev = dev,
+			.dir = DMA_NONE,
+			.peer2peer = importer_ops && importer_ops->allow_peer2peer,
+			.importer_ops = importer_ops,
+			.importer_priv = importer_priv,
+		},
+	};
+	attach = &aobj->attach;
+
+	if (dmabuf->ops->attach)
+		ret = dmabuf->ops->attach(dmabuf, attach);
+	if (ret)
+		return ERR_PTR(ret);
+
+	guard(dma_buf_resv)(dmabuf);
+	/*
+	 * Readers that do not hold the reservation see the attachment fully
+	 * initialised or not at all.
+	 */
+	list_add_rcu(&no_free_ptr(aobj)->attach.node, &dmabuf->attachments);
+	trace_dma_buf_dynamic_attach(attach);
+	return attach;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
+
+/**
+ * dma_buf_attach - attach a device of a static importer to a buffer
+ * @dmabuf: as for dma_buf_dynamic_attach()
+ * @dev: device that will do DMA
+ *
+ * Context: as dma_buf_dynamic_attach().
+ * Return: as dma_buf_dynamic_attach().
+ */
+struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
+					  struct device *dev)
+{
+	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
+
+/*
+ * Pin and unpin
+ */
+
+/**
+ * dma_buf_pin - keep the memory of a buffer in place
+ * @attach: attachment of a dynamic importer
+ *
+ * For importers that cannot follow a move, temporarily (scanout) or at all.
+ * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: 0, also if the exporter never moves its memory; -EINVAL for a static
+ * importer (with a warning), whose mappings pin the memory themselves; or the
+ * exporter's error.
+ */
+int dma_buf_pin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *aobj;
+	const struct dma_buf_ops *ops;
+	int ret;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return -EINVAL;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ops = attach->dmabuf->ops;
+	ret = ops->pin ? ops->pin(attach) : 0;
+	trace_dma_buf_pin(attach, ret);
+	if (ret)
+		return ret;
+
+	aobj = dma_buf_attach_to_object(attach);
+	WRITE_ONCE(aobj->pins, aobj->pins + 1);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
+
+/**
+ * dma_buf_unpin - undo a dma_buf_pin()
+ * @attach: attachment of a dynamic importer
+ *
+ * A surplus call does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
+ * such a call, because some drivers unpin whether or not their pin succeeded.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_unpin(struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment_object *aobj;
+	const struct dma_buf_ops *ops;
+
+	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+		return;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	aobj = dma_buf_attach_to_object(attach);
+	if (!aobj->pins) {
+		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
+			  "%s unpins what it has not pinned\n",
+			  dev_name(attach->dev));
+		return;
+	}
+
+	WRITE_ONCE(aobj->pins, aobj->pins - 1);
+	trace_dma_buf_unpin(attach);
+	ops = attach->dmabuf->ops;
+	if (ops->unpin)
+		ops->unpin(attach);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
+
+/*
+ * Map and unmap
+ */
+
+/* True if the memory must be pinned for as long as a mapping exists. */
+static bool dma_buf_mapping_needs_pin(struct dma_buf_attachment *attach)
 {
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return false;
 
-	/* Looked at without the reservation as well; NULL stays NULL. */
+	/*
+	 * fdinfo reads this without the reservation. dma_buf_abandon() may
+	 * replace the pointer, but never makes it NULL or non-NULL.
+	 */
 	return !READ_ONCE(attach->importer_ops) ||
 	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);
 }
 
 /*
- * DMABUF_DEBUG: importers get a copy of the exporter's table that has the DMA
- * addresses but no pages, so that one which goes for the pages is found out.
- * The copy is the importer's to edit; the exporter gets its own back.
+ * With CONFIG_DMABUF_DEBUG, importers get a copy of the exporter's table. The
+ * copy has the DMA addresses but no pages, so an importer that uses the pages
+ * fails. An importer may edit its copy: the exporter gets its own table back.
  */
 struct dma_buf_sgt_copy {
 	struct sg_table sgt;
@@ -136,8 +305,12 @@ static struct sg_table *dma_buf_unwrap_sgt(struct sg_table *sgt)
 	return original;
 }
 
-/* A static importer does not look at fences: the kernel's own work comes first. */
-static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
+/*
+ * Static importers do not wait for fences themselves, so wait here for the
+ * kernel's own work (moves, clears).
+ */
+static int dma_buf_wait_for_static_importer(struct dma_buf_attachment *attach,
+					    u64 *wait_ns)
 {
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
@@ -145,22 +318,12 @@ static int dma_buf_wait_static(struct dma_buf_attachment *attach, u64 *wait_ns)
 	return dma_buf_wait(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, wait_ns);
 }
 
-/* Undo what dma_buf_map() did. */
-static void dma_buf_unmap(struct dma_buf_attachment *attach,
-			  struct sg_table *sgt, enum dma_data_direction dir)
+static struct sg_table *
+dma_buf_create_mapping(struct dma_buf_attachment *attach,
+		       enum dma_data_direction dir, u64 *wait_ns)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
-
-	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
-	if (dma_buf_map_pins(attach))
-		dmabuf->ops->unpin(attach);
-}
-
-static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
-				    enum dma_data_direction dir, u64 *wait_ns)
-{
-	struct dma_buf *dmabuf = attach->dmabuf;
-	bool pinned = dma_buf_map_pins(attach);
+	bool pinned = dma_buf_mapping_needs_pin(attach);
 	struct sg_table *sgt, *original;
 	int ret;
 
@@ -176,8 +339,8 @@ static struct sg_table *dma_buf_map(struct dma_buf_attachment *attach,
 		goto err_unpin;
 	}
 
-	/* Now, because the hook may be what started the work. */
-	ret = dma_buf_wait_static(attach, wait_ns);
+	/* Wait after the hook, which may itself have started a move. */
+	ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 	if (ret)
 		goto err_unmap;
 
@@ -197,10 +360,22 @@ err_unpin:
 	return ERR_PTR(ret);
 }
 
-/* The kept mapping, made if there is none yet. */
-static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir,
-					   u64 *wait_ns)
+/* Undo dma_buf_create_mapping(). */
+static void dma_buf_destroy_mapping(struct dma_buf_attachment *attach,
+				    struct sg_table *sgt,
+				    enum dma_data_direction dir)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	dmabuf->ops->unmap_dma_buf(attach, dma_buf_unwrap_sgt(sgt), dir);
+	if (dma_buf_mapping_needs_pin(attach))
+		dmabuf->ops->unpin(attach);
+}
+
+/* Return the cached mapping of an attachment; create it at the first call. */
+static struct sg_table *
+dma_buf_get_cached_mapping(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir, u64 *wait_ns)
 {
 	struct sg_table *sgt;
 	int ret;
@@ -208,11 +383,11 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(-EBUSY);
-		ret = dma_buf_wait_static(attach, wait_ns);
+		ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 		return ret ? ERR_PTR(ret) : attach->sgt;
 	}
 
-	sgt = dma_buf_map(attach, dir, wait_ns);
+	sgt = dma_buf_create_mapping(attach, dir, wait_ns);
 	if (!IS_ERR(sgt)) {
 		attach->sgt = sgt;
 		attach->dir = dir;
@@ -220,128 +395,283 @@ static struct sg_table *dma_buf_map_cached(struct dma_buf_attachment *attach,
 	return sgt;
 }
 
-/* Twice, so that nothing is left of the times where nobody wants to know them. */
+/*
+ * Inlined into a traced and an untraced caller, so that the untraced copy has
+ * no timing code.
+ */
 static __always_inline struct sg_table *
-dma_buf_map_any(struct dma_buf_attachment *attach, enum dma_data_direction dir,
-		u64 *wait_ns)
+dma_buf_get_mapping(struct dma_buf_attachment *attach,
+		    enum dma_data_direction dir, u64 *wait_ns)
 {
 	if (attach->dmabuf->ops->cache_sgt_mapping)
-		return dma_buf_map_cached(attach, dir, wait_ns);
+		return dma_buf_get_cached_mapping(attach, dir, wait_ns);
 
-	return dma_buf_map(attach, dir, wait_ns);
+	return dma_buf_create_mapping(attach, dir, wait_ns);
 }
 
-static __always_inline void dma_buf_unmap_any(struct dma_buf_attachment *attach,
-					      struct sg_table *sgt,
-					      enum dma_data_direction dir)
+static __always_inline void
+dma_buf_put_mapping(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		    enum dma_data_direction dir)
 {
-	/* The kept one goes with the attachment. */
+	/* A cached mapping is unmapped at detach. */
 	if (attach->sgt != sgt)
-		dma_buf_unmap(attach, sgt, dir);
+		dma_buf_destroy_mapping(attach, sgt, dir);
 }
 
 static noinline struct sg_table *
-dma_buf_map_traced(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+dma_buf_get_mapping_traced(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir)
 {
 	u64 wait_ns = 0, begun = ktime_get_ns();
 	struct sg_table *sgt;
 
-	sgt = dma_buf_map_any(attach, dir, &wait_ns);
+	sgt = dma_buf_get_mapping(attach, dir, &wait_ns);
 	trace_dma_buf_map(attach, dir, sgt, ktime_get_ns() - begun, wait_ns);
 	return sgt;
 }
 
-static noinline void dma_buf_unmap_traced(struct dma_buf_attachment *attach,
-					  struct sg_table *sgt,
-					  enum dma_data_direction dir)
+static noinline void
+dma_buf_put_mapping_traced(struct dma_buf_attachment *attach,
+			   struct sg_table *sgt, enum dma_data_direction dir)
 {
 	u64 begun = ktime_get_ns();
 
-	dma_buf_unmap_any(attach, sgt, dir);
+	dma_buf_put_mapping(attach, sgt, dir);
 	trace_dma_buf_unmap(attach, dir, ktime_get_ns() - begun);
 }
 
-/*
- * The importer believes that it has detached: its callbacks, what they work on,
- * its device and its reference to the buffer may go. But the device may still do
- * DMA, so the memory stays, and stays where it is. A dynamic importer stays
- * dynamic, so that pins stay balanced.
+/**
+ * dma_buf_map_attachment - map a buffer for the attached device
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * Importers may use only the DMA addresses of the table: there may be no pages.
+ * The table belongs to the exporter; return it with dma_buf_unmap_attachment().
+ *
+ * A static importer may start DMA at once and until it unmaps. A dynamic
+ * importer must first wait for the fences of usage DMA_RESV_USAGE_KERNEL, and
+ * may use the mapping until its &dma_buf_attach_ops.move_notify is called. A
+ * dynamic importer without that callback must have pinned the memory of a
+ * dynamic exporter.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
+ * @dir is no direction (with a warning); -ENOMEM; -EBUSY if the exporter wants
+ * mappings cached and the cached one has neither direction @dir nor
+ * DMA_BIDIRECTIONAL; -ERESTARTSYS if a signal arrived while a static importer
+ * waited; or the exporter's error.
  */
-static void dma_buf_abandon(struct dma_buf_attachment_object *obj)
+struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	struct dma_buf_attachment_object *aobj;
+	struct sg_table *sgt;
 
-	dev_warn_ratelimited(attach->dev,
-			     "detached with live mappings, buffer of %s is kept\n",
-			     attach->dmabuf->exp_name);
-	if (obj->abandoned)
-		return;
+	might_sleep();
 
-	obj->abandoned = true;
-	/*
-	 * The importer may have dropped its reference first. Then the release of
-	 * the buffer is pending, or has found this attachment and kept the buffer.
-	 */
-	obj->abandoned_file = get_file_active(&attach->dmabuf->file);
-	get_device(attach->dev);
-	if (ops->pin && !dma_buf_map_pins(attach))
-		obj->abandoned_pin = !ops->pin(attach);
-	attach->importer_priv = NULL;
-	if (attach->importer_ops)
-		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf ||
+			 !valid_dma_direction(dir)))
+		return ERR_PTR(-EINVAL);
+
+	aobj = dma_buf_attach_to_object(attach);
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	/* This importer can neither follow a move nor prevent one. */
+	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !aobj->pins &&
+		  dma_buf_is_dynamic(attach->dmabuf) &&
+		  !dma_buf_mapping_needs_pin(attach) &&
+		  !dma_buf_attach_revocable(attach),
+		  "%s has no move_notify and maps without a pin\n",
+		  dev_name(attach->dev));
+
+	if (trace_dma_buf_map_enabled())
+		sgt = dma_buf_get_mapping_traced(attach, dir);
+	else
+		sgt = dma_buf_get_mapping(attach, dir, NULL);
+
+	if (!IS_ERR(sgt))
+		atomic_inc(&aobj->maps);
+
+	return sgt;
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
-/*
- * An importer that detaches while it has a mapping would have the exporter's
- * unmap hook run on an attachment that is gone. It is left attached, until it
- * comes again without one. Pins that it forgot can be undone.
+/**
+ * dma_buf_map_attachment_unlocked - map a buffer, taking the reservation
+ * @attach: attachment
+ * @dir: direction of the DMA to come
+ *
+ * dma_buf_map_attachment() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold.
+ * Return: as dma_buf_map_attachment().
  */
-static bool dma_buf_settle(struct dma_buf_attachment_object *obj)
+struct sg_table *
+dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
+				enum dma_data_direction dir)
 {
-	struct dma_buf_attachment *attach = &obj->attach;
-	int maps = atomic_read(&obj->maps);
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	return dma_buf_map_attachment(attach, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
+
+/**
+ * dma_buf_unmap_attachment - end a mapping
+ * @attach: attachment
+ * @sgt: result of dma_buf_map_attachment() for @attach
+ * @dir: the direction that was mapped
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation. Warns and does nothing if an argument is NULL or the attachment
+ * has no mapping.
+ */
+void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	struct dma_buf_attachment_object *aobj;
+
+	might_sleep();
+
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
-		      dev_name(attach->dev), maps)) {
-		dma_buf_abandon(obj);
-		return false;
-	}
+	aobj = dma_buf_attach_to_object(attach);
+	if (WARN_ON_ONCE(atomic_dec_if_positive(&aobj->maps) < 0))
+		return;
 
-	/* It came again, without mappings. The caller drops the references. */
-	if (obj->abandoned_pin) {
-		attach->dmabuf->ops->unpin(attach);
-		obj->abandoned_pin = false;
-	}
-
-	if (WARN_ONCE(obj->pins, "%s detaches with %u pins, unpinned\n",
-		      dev_name(attach->dev), obj->pins))
-		while (obj->pins)
-			dma_buf_unpin(attach);
-
-	if (attach->sgt) {
-		dma_buf_unmap(attach, attach->sgt, attach->dir);
-		attach->sgt = NULL;
-	}
-	return true;
+	if (trace_dma_buf_unmap_enabled())
+		dma_buf_put_mapping_traced(attach, sgt, dir);
+	else
+		dma_buf_put_mapping(attach, sgt, dir);
 }
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
-/* Attachments that are visited under one hold of dma_buf_object.lock */
+/**
+ * dma_buf_unmap_attachment_unlocked - end a mapping, taking the reservation
+ * @attach: attachment
+ * @sgt: what was mapped
+ * @dir: the direction that was mapped
+ *
+ * dma_buf_unmap_attachment() for callers that do not hold the reservation.
+ *
+ * Context: Process context, may sleep. Takes and drops the buffer's
+ * reservation, which the caller must not hold. Warns and does nothing if an
+ * argument is NULL or the attachment has no mapping.
+ */
+void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
+				       struct sg_table *sgt,
+				       enum dma_data_direction dir)
+{
+	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
+		return;
+
+	guard(dma_buf_resv)(attach->dmabuf);
+	dma_buf_unmap_attachment(attach, sgt, dir);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
+
+/*
+ * Moving memory
+ */
+
+/**
+ * dma_buf_attach_revocable - check whether an importer can be told of a move
+ * @attach: attachment
+ *
+ * Context: any.
+ * Return: true if the importer has a &dma_buf_attach_ops.move_notify callback.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->move_notify;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
+
+/**
+ * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
+ * @dmabuf: buffer of a dynamic exporter; only that exporter may call this
+ *
+ * Afterwards the importers that have the callback start no new work on their
+ * present mappings. The exporter may move the memory once the fences of the
+ * reservation have signalled. To stop all access for good, the exporter must
+ * then also wait until the importers have unmapped.
+ *
+ * Context: Process context, may sleep. The caller holds the buffer's
+ * reservation.
+ */
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	list_for_each_entry(attach, &dmabuf->attachments, node)
+		if (dma_buf_attach_revocable(attach))
+			attach->importer_ops->move_notify(attach);
+	trace_dma_buf_invalidate_mappings(dmabuf);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
+
+/**
+ * dma_buf_move_notify - older name of dma_buf_invalidate_mappings()
+ * @dmabuf: buffer of a dynamic exporter; only that exporter may call this
+ *
+ * Context: as dma_buf_invalidate_mappings().
+ */
+void dma_buf_move_notify(struct dma_buf *dmabuf)
+{
+	dma_buf_invalidate_mappings(dmabuf);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
+
+/*
+ * Reading the attachments without the reservation
+ */
+
+/* How many attachments are visited under one hold of detach_lock */
 #define DMA_BUF_VISIT_BATCH	32
 
 /*
- * A visit of more attachments than that pauses before this one, to release the
- * lock. Changed under the lock of the buffer that is visited, by the visitor, and
- * by a detach of that very attachment, which moves it on. Only one visit can pause
- * at a time: dma_buf_visit_mutex. Readers of other buffers with so many attachments
- * wait for it; exports, closes and drivers never do.
+ * A visit of more attachments than DMA_BUF_VISIT_BATCH pauses after each batch,
+ * to release detach_lock, and remembers here where to continue. If the
+ * attachment that comes next is detached during the pause, the detach moves the
+ * pointer on:
+ *
+ *	visit				detach
+ *
+ *	lock detach_lock
+ *	visit a batch
+ *	dma_buf_visit_at = next
+ *	unlock detach_lock
+ *					lock detach_lock
+ *					dma_buf_visit_at == this one:
+ *					  dma_buf_visit_at = its successor
+ *					list_del()
+ *					unlock detach_lock
+ *					kfree()
+ *	lock detach_lock
+ *	continue at dma_buf_visit_at
+ *
+ * Written under detach_lock of the visited buffer. dma_buf_visit_mutex allows a
+ * single pausing visit at a time, so one pointer is sufficient: readers of
+ * other buffers with that many attachments wait, but exports, closes and
+ * drivers do not.
  */
 static struct list_head *dma_buf_visit_at;
 static DEFINE_MUTEX(dma_buf_visit_mutex);
 
-/* While the lock is held none is removed, but list_add_rcu() may add some. */
+/*
+ * The caller holds detach_lock, so no attachment is removed, but list_add_rcu()
+ * may add some.
+ */
 static struct list_head *dma_buf_next_attachment(struct list_head *node)
 {
 	return rcu_dereference_raw(list_next_rcu(node));
@@ -361,8 +691,9 @@ static bool dma_buf_has_few_attachments(struct dma_buf *dmabuf)
 }
 
 /*
- * Visit up to @count attachments, from @node on. Returns the next one, or the head
- * of the list if there is none or @visit wants no more.
+ * Visit up to @count attachments, starting with @node. Returns the node of the
+ * next attachment, or the head of the list if there is none or @visit returned
+ * false.
  */
 static struct list_head *
 dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
@@ -379,26 +710,27 @@ dma_buf_visit(struct dma_buf *dmabuf, struct list_head *node, int count,
 }
 
 /**
- * dma_buf_visit_attachments - visit the attachments of a buffer
+ * dma_buf_visit_attachments - call a function for each attachment of a buffer
  * @dmabuf: buffer
- * @visit: called for each attachment, under a spinlock, until it returns false.
- *	The attachment and its device exist while it runs.
- * @data: for @visit
+ * @visit: called under a spinlock for each attachment, until it returns false.
+ *	The attachment and its device cannot go away while @visit runs.
+ * @data: passed to @visit
  *
- * Does not wait for the reservation. User space decides how many attachments there
- * are, so that the spinlock is released after every DMA_BUF_VISIT_BATCH of them. An
- * attachment that exists all the time is visited exactly once.
+ * Does not wait for the reservation. User space decides how many attachments
+ * there are, so the spinlock is released after every DMA_BUF_VISIT_BATCH of
+ * them. An attachment that exists during the whole visit is visited exactly
+ * once.
  *
  * Context: Process context, may sleep.
  */
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data)
 {
-	struct dma_buf_object *buf = to_object(dmabuf);
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct list_head *head = &dmabuf->attachments;
 	struct list_head *at;
 
-	scoped_guard(spinlock, &buf->lock) {
+	scoped_guard(spinlock, &obj->detach_lock) {
 		if (dma_buf_has_few_attachments(dmabuf)) {
 			dma_buf_visit(dmabuf, dma_buf_next_attachment(head),
 				      INT_MAX, visit, data);
@@ -407,10 +739,10 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	}
 
 	guard(mutex)(&dma_buf_visit_mutex);
-	scoped_guard(spinlock, &buf->lock)
+	scoped_guard(spinlock, &obj->detach_lock)
 		WRITE_ONCE(dma_buf_visit_at, dma_buf_next_attachment(head));
 	do {
-		scoped_guard(spinlock, &buf->lock) {
+		scoped_guard(spinlock, &obj->detach_lock) {
 			at = dma_buf_visit(dmabuf, dma_buf_visit_at,
 					   DMA_BUF_VISIT_BATCH, visit, data);
 			WRITE_ONCE(dma_buf_visit_at, at == head ? NULL : at);
@@ -419,327 +751,126 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	} while (at != head);
 }
 
-struct dma_buf_users {
-	unsigned int attachments;
-	unsigned int maps;
-	unsigned int pins;
-};
-
 static bool dma_buf_count_user(struct dma_buf_attachment *attach, void *data)
 {
-	struct dma_buf_attachment_object *obj = to_attachment(attach);
-	unsigned int maps = atomic_read(&obj->maps);
+	struct dma_buf_attachment_object *aobj = dma_buf_attach_to_object(attach);
+	unsigned int maps = atomic_read(&aobj->maps);
 	struct dma_buf_users *users = data;
 
 	users->attachments++;
 	users->maps += maps;
-	users->pins += READ_ONCE(obj->pins);
-	if (dma_buf_map_pins(attach))
+	users->pins += READ_ONCE(aobj->pins);
+	if (dma_buf_mapping_needs_pin(attach))
 		users->pins += maps;
 	return true;
 }
 
-static bool dma_buf_show_user(struct dma_buf_attachment *attach, void *data)
-{
-	struct seq_file *m = data;
-
-	seq_puts(m, "attached:\t");
-	dma_buf_show_name(m, dev_driver_string(attach->dev));
-	seq_putc(m, ' ');
-	dma_buf_show_name(m, dev_name(attach->dev));
-	seq_putc(m, '\n');
-	/* After an overflow all is shown again, with more room. */
-	return !seq_has_overflowed(m);
-}
-
 /**
- * dma_buf_show_users - print the keys of fdinfo that tell how a buffer is used
- * @m: where to print
+ * dma_buf_count_users - count the attachments, mappings and pins of a buffer
  * @dmabuf: buffer
- *
- * Documented in Documentation/ABI/testing/procfs-fdinfo-dmabuf. Numbers and lines
- * may change while they are read: what they tell is guarded by the reservation,
- * which drivers hold for long, and which is therefore not taken here.
+ * @users: receives the counts, which may change while they are taken
  *
  * Context: Process context, may sleep.
  */
-void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf)
+void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users)
 {
-	struct dma_buf_users users = { };
-
-	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, &users);
-	seq_put_decimal_ull(m, "attachments:\t", users.attachments);
-	seq_put_decimal_ull(m, "\nmappings:\t", users.maps);
-	seq_put_decimal_ull(m, "\npinned:\t", users.pins);
-	seq_put_decimal_ull(m, "\nvmaps:\t", READ_ONCE(to_object(dmabuf)->vmaps));
-	seq_putc(m, '\n');
-	if (users.attachments)
-		dma_buf_visit_attachments(dmabuf, dma_buf_show_user, m);
+	*users = (struct dma_buf_users) { };
+	dma_buf_visit_attachments(dmabuf, dma_buf_count_user, users);
 }
 
-/**
- * dma_buf_attach_revocable - can mappings be taken back from this importer?
- * @attach: attachment
- *
- * Context: any.
- * Return: true if it has a &dma_buf_attach_ops.move_notify callback.
+/*
+ * Detach
  */
-bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
-{
-	return attach->importer_ops && attach->importer_ops->move_notify;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
 
-/**
- * dma_buf_invalidate_mappings - tell dynamic importers that the memory moves
- * @dmabuf: buffer of a dynamic exporter, who calls this
- *
- * When it returns, importers that have the callback start nothing new on the
- * mappings that they have.
- * The exporter moves the memory once the fences of the reservation are done. To
- * stop all access for good, it then also waits for the importers to unmap.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
+/* Replaces the callbacks of an importer that may be gone. */
+static const struct dma_buf_attach_ops dma_buf_abandoned_ops;
+
+/*
+ * Keep what an importer that detaches with a mapping left may stop keeping
+ * itself. That importer believes that it has detached, so its callbacks, their
+ * data, its device and its reference to the buffer may go away. But the device
+ * may still do DMA: the memory must remain, and remain in place. A dynamic
+ * importer remains a dynamic one, so that unmapping does not unpin what was
+ * never pinned.
  */
-void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 {
-	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *attach = &aobj->attach;
+	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 
-	dma_resv_assert_held(dmabuf->resv);
-
-	list_for_each_entry(attach, &dmabuf->attachments, node)
-		if (dma_buf_attach_revocable(attach))
-			attach->importer_ops->move_notify(attach);
-	trace_dma_buf_invalidate_mappings(dmabuf);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
-
-/**
- * dma_buf_move_notify - another name of dma_buf_invalidate_mappings()
- * @dmabuf: buffer of a dynamic exporter, who calls this
- *
- * Context: as dma_buf_invalidate_mappings().
- */
-void dma_buf_move_notify(struct dma_buf *dmabuf)
-{
-	dma_buf_invalidate_mappings(dmabuf);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
-
-/**
- * dma_buf_unpin - undo a dma_buf_pin()
- * @attach: attachment of a dynamic importer
- *
- * One too many does not reach the exporter. Only CONFIG_DMABUF_DEBUG warns of
- * it, as some drivers unpin whether their pin went well or not.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- */
-void dma_buf_unpin(struct dma_buf_attachment *attach)
-{
-	struct dma_buf_attachment_object *obj;
-	const struct dma_buf_ops *ops;
-
-	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
+	dev_warn_ratelimited(attach->dev,
+			     "detached with live mappings, buffer of %s is kept\n",
+			     attach->dmabuf->exp_name);
+	if (aobj->abandoned)
 		return;
+
+	aobj->abandoned = true;
+	/*
+	 * If the importer has already dropped its reference and it was the last
+	 * one, there is no file to get. In that case the release of the buffer
+	 * is pending, or it has found this attachment and leaked the buffer.
+	 */
+	aobj->abandoned_file = get_file_active(&attach->dmabuf->file);
+	get_device(attach->dev);
+	if (ops->pin && !dma_buf_mapping_needs_pin(attach))
+		aobj->abandoned_pin = !ops->pin(attach);
+	attach->importer_priv = NULL;
+	if (attach->importer_ops)
+		WRITE_ONCE(attach->importer_ops, &dma_buf_abandoned_ops);
+}
+
+/*
+ * Undo what an importer has left before it is detached. Returns false if that
+ * is impossible because the importer still has a mapping: when it unmaps later,
+ * the exporter's hook would run on a freed attachment. Such an importer stays
+ * attached until it detaches again without mappings. Forgotten pins are undone
+ * here.
+ */
+static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
+{
+	struct dma_buf_attachment *attach = &aobj->attach;
+	int maps = atomic_read(&aobj->maps);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	obj = to_attachment(attach);
-	if (!obj->pins) {
-		WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG),
-			  "%s unpins what it has not pinned\n",
-			  dev_name(attach->dev));
-		return;
+	if (WARN_ONCE(maps, "%s detaches with %d live mappings, stays attached\n",
+		      dev_name(attach->dev), maps)) {
+		dma_buf_abandon(aobj);
+		return false;
 	}
 
-	WRITE_ONCE(obj->pins, obj->pins - 1);
-	trace_dma_buf_unpin(attach);
-	ops = attach->dmabuf->ops;
-	if (ops->unpin)
-		ops->unpin(attach);
+	/*
+	 * Second detach of an abandoned attachment, now without mappings. Undo
+	 * its pin; the caller drops its references.
+	 */
+	if (aobj->abandoned_pin) {
+		attach->dmabuf->ops->unpin(attach);
+		aobj->abandoned_pin = false;
+	}
+
+	if (WARN_ONCE(aobj->pins, "%s detaches with %u pins, unpinned\n",
+		      dev_name(attach->dev), aobj->pins))
+		while (aobj->pins)
+			dma_buf_unpin(attach);
+
+	if (attach->sgt) {
+		dma_buf_destroy_mapping(attach, attach->sgt, attach->dir);
+		attach->sgt = NULL;
+	}
+	return true;
 }
-EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
 
 /**
- * dma_buf_pin - keep the memory where it is
- * @attach: attachment of a dynamic importer
- *
- * For importers that cannot follow a move, for a while (scanout) or at all.
- * Pins are counted; each needs a dma_buf_unpin() before the importer detaches.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- * Return: 0, also if the exporter never moves; -EINVAL for a static importer
- * (with a warning), which is pinned as long as it has a mapping; or the
- * exporter's error.
- */
-int dma_buf_pin(struct dma_buf_attachment *attach)
-{
-	struct dma_buf_attachment_object *obj;
-	const struct dma_buf_ops *ops;
-	int ret;
-
-	if (WARN_ON_ONCE(!attach || !dma_buf_attachment_is_dynamic(attach)))
-		return -EINVAL;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	ops = attach->dmabuf->ops;
-	ret = ops->pin ? ops->pin(attach) : 0;
-	trace_dma_buf_pin(attach, ret);
-	if (ret)
-		return ret;
-
-	obj = to_attachment(attach);
-	WRITE_ONCE(obj->pins, obj->pins + 1);
-	return 0;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
-
-/**
- * dma_buf_unmap_attachment - give a mapping back
- * @attach: attachment
- * @sgt: what dma_buf_map_attachment() returned for it
- * @dir: the direction that was mapped
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation. Warns and does nothing if an argument is NULL or the attachment
- * has no mapping.
- */
-void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
-			      struct sg_table *sgt,
-			      enum dma_data_direction dir)
-{
-	might_sleep();
-
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		return;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (WARN_ON_ONCE(atomic_dec_if_positive(&to_attachment(attach)->maps) < 0))
-		return;
-
-	if (trace_dma_buf_unmap_enabled())
-		dma_buf_unmap_traced(attach, sgt, dir);
-	else
-		dma_buf_unmap_any(attach, sgt, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
-
-/**
- * dma_buf_map_attachment - have a buffer mapped for the attached device
- * @attach: attachment
- * @dir: direction of the DMA to come
- *
- * The table is for its DMA addresses only: there may be no pages behind them.
- * It is the exporter's, to be given back with dma_buf_unmap_attachment().
- *
- * A static importer may start DMA at once and until it unmaps. A dynamic one has
- * to wait for the fences of usage DMA_RESV_USAGE_KERNEL first, and may use the
- * mapping until its &dma_buf_attach_ops.move_notify is called. One without that
- * callback must have pinned the memory of a dynamic exporter.
- *
- * Context: Process context, may sleep. The caller holds the buffer's
- * reservation.
- * Return: a table, never NULL, or an ERR_PTR(): -EINVAL if @attach is NULL or
- * @dir no direction (with a warning); -ENOMEM; -EBUSY if the exporter keeps
- * mappings and has kept one of another direction than this or both; -ERESTARTSYS if a signal came
- * while a static importer waited; or the exporter's error.
- */
-struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
-					enum dma_data_direction dir)
-{
-	struct dma_buf_attachment_object *obj;
-	struct sg_table *sgt;
-
-	might_sleep();
-
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf ||
-			 !valid_dma_direction(dir)))
-		return ERR_PTR(-EINVAL);
-
-	obj = to_attachment(attach);
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	/* This importer can neither follow a move nor prevent one. */
-	WARN_ONCE(IS_ENABLED(CONFIG_DMABUF_DEBUG) && !obj->pins &&
-		  dma_buf_is_dynamic(attach->dmabuf) &&
-		  !dma_buf_map_pins(attach) &&
-		  !dma_buf_attach_revocable(attach),
-		  "%s has no move_notify and maps without a pin\n",
-		  dev_name(attach->dev));
-
-	if (trace_dma_buf_map_enabled())
-		sgt = dma_buf_map_traced(attach, dir);
-	else
-		sgt = dma_buf_map_any(attach, dir, NULL);
-
-	if (!IS_ERR(sgt))
-		atomic_inc(&obj->maps);
-
-	return sgt;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
-
-/**
- * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() for callers
- * that do not hold the reservation
- * @attach: attachment
- * @sgt: what was mapped
- * @dir: the direction that was mapped
- *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold. Warns and does nothing if an argument is NULL
- * or the attachment has no mapping.
- */
-void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
-				       struct sg_table *sgt,
-				       enum dma_data_direction dir)
-{
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf || !sgt))
-		return;
-
-	guard(dma_buf_resv)(attach->dmabuf);
-	dma_buf_unmap_attachment(attach, sgt, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
-
-/**
- * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() for callers that do
- * not hold the reservation
- * @attach: attachment
- * @dir: direction of the DMA to come
- *
- * Context: Process context, may sleep. Takes and drops the buffer's reservation,
- * which the caller must not hold.
- * Return: as dma_buf_map_attachment().
- */
-struct sg_table *
-dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
-				enum dma_data_direction dir)
-{
-	if (WARN_ON_ONCE(!attach || !attach->dmabuf))
-		return ERR_PTR(-EINVAL);
-
-	guard(dma_buf_resv)(attach->dmabuf);
-	return dma_buf_map_attachment(attach, dir);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
-
-/**
- * dma_buf_detach - end a device's use of a buffer
+ * dma_buf_detach - detach a device from a buffer
  * @dmabuf: buffer
- * @attach: attachment of @dmabuf; freed, unless it has mappings left
+ * @attach: attachment of @dmabuf; freed, unless the importer has mappings left
  *
  * The importer must have unmapped and unpinned. Pins that are left are undone,
- * with a warning. With mappings left it stays attached, with a warning, and the
- * attachment itself keeps buffer and device and the memory in place; callbacks
- * are not called any more. The importer may unmap and detach again. If it never
- * does, the buffer stays for good.
+ * with a warning. An importer that detaches with a mapping left stays attached,
+ * with a warning: the attachment itself then keeps the buffer, the device and
+ * the place of the memory, and the importer's callbacks are no longer called.
+ * Such an importer may still unmap and detach again. If it never does, the
+ * buffer is never freed.
  *
  * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
  * the caller must not hold. Warns and does nothing if an argument is NULL or
@@ -747,21 +878,22 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment_object *obj;
+	struct dma_buf_attachment_object *aobj;
 	struct file *abandoned_file;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
-	obj = to_attachment(attach);
+	aobj = dma_buf_attach_to_object(attach);
 	scoped_guard(dma_buf_resv, dmabuf) {
-		if (!dma_buf_settle(obj))
+		if (!dma_buf_prepare_detach(aobj))
 			return;
 		/*
-		 * Under the lock, because the attachment is freed right after:
-		 * no visitor may be at it, nor come back to it after a pause.
+		 * The attachment is freed after this. Holding the lock, no
+		 * visitor is at the attachment; moving dma_buf_visit_at on,
+		 * none returns to it after a pause.
 		 */
-		scoped_guard(spinlock, &to_object(dmabuf)->lock) {
+		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->detach_lock) {
 			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
 				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
 			list_del(&attach->node);
@@ -772,89 +904,11 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	abandoned_file = obj->abandoned_file;
-	if (obj->abandoned)
+	abandoned_file = aobj->abandoned_file;
+	if (aobj->abandoned)
 		put_device(attach->dev);
-	kfree(obj);
+	kfree(aobj);
 	if (abandoned_file)
 		fput(abandoned_file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
-
-/**
- * dma_buf_dynamic_attach - declare that a device will use a buffer
- * @dmabuf: buffer; the importer must hold a reference until it has detached
- * @dev: device that will do DMA
- * @importer_ops: callbacks of a dynamic importer, NULL for a static one
- * @importer_priv: for those callbacks
- *
- * Nothing is mapped yet. An exporter which cannot serve the device may refuse.
- *
- * Context: Process context, may sleep. Takes the reservation of @dmabuf, which
- * the caller must not hold.
- * Return: an attachment, to be ended with dma_buf_detach(), or an ERR_PTR():
- * -EINVAL if @dmabuf or @dev is NULL (with a warning), -ENOMEM, or the
- * exporter's error, such as -EBUSY if the memory has its place already, @dev
- * cannot reach it there, and it cannot be moved.
- */
-struct dma_buf_attachment *
-dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
-		       const struct dma_buf_attach_ops *importer_ops,
-		       void *importer_priv)
-{
-	struct dma_buf_attachment_object *obj __free(kfree) = NULL;
-	struct dma_buf_attachment *attach;
-	int ret = 0;
-
-	if (WARN_ON_ONCE(!dmabuf || !dev))
-		return ERR_PTR(-EINVAL);
-
-	dma_buf_might_lock_resv(dmabuf);
-
-	obj = kmalloc(sizeof(*obj), GFP_KERNEL);
-	if (!obj)
-		return ERR_PTR(-ENOMEM);
-
-	/* Member by member is less work than to clear it all first. */
-	*obj = (struct dma_buf_attachment_object) {
-		.attach = {
-			.dmabuf = dmabuf,
-			.dev = dev,
-			.dir = DMA_NONE,
-			.peer2peer = importer_ops && importer_ops->allow_peer2peer,
-			.importer_ops = importer_ops,
-			.importer_priv = importer_priv,
-		},
-	};
-	attach = &obj->attach;
-
-	if (dmabuf->ops->attach)
-		ret = dmabuf->ops->attach(dmabuf, attach);
-	if (ret)
-		return ERR_PTR(ret);
-
-	guard(dma_buf_resv)(dmabuf);
-	/*
-	 * Readers that do not hold the reservation see the attachment fully
-	 * initialised or not at all.
-	 */
-	list_add_rcu(&no_free_ptr(obj)->attach.node, &dmabuf->attachments);
-	trace_dma_buf_dynamic_attach(attach);
-	return attach;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
-
-/**
- * dma_buf_attach - declare that a device of a static importer will use a buffer
- * @dmabuf: as for dma_buf_dynamic_attach()
- * @dev: device that will do DMA
- *
- * Context: as dma_buf_dynamic_attach().
- * Return: as dma_buf_dynamic_attach().
- */
-struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
-					  struct device *dev)
-{
-	return dma_buf_dynamic_attach(dmabuf, dev, NULL, NULL);
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: every live buffer for BPF programs, in two ways.
+ * dma-buf: all live buffers for BPF programs, in two ways.
  *
- *  - The iterator target "dmabuf": a program is run for one buffer after the other
- *    and writes what it likes to a file, for whoever is allowed to read that.
- *  - The open-coded iterator: a program that may sleep goes through the buffers by
+ *  - The iterator target "dmabuf": the kernel runs a program once for each
+ *    buffer, and the program writes any text to a file. The permissions of that
+ *    file decide which tasks may read the text.
+ *  - The open-coded iterator: a program that may sleep walks over the buffers
  *    itself, with bpf_for_each(dmabuf, d).
  *
- * Both are walkers of the registry: each buffer is handed out with a reference,
- * which also keeps the module that exp_name belongs to. Of the rest a program reads
- * what it can, by probing, and takes no lock.
+ * Both are walkers of the registry. A program gets each buffer with a
+ * reference, which also keeps the module that exp_name belongs to. A program
+ * reads all other members by probing, without a lock.
  *
- * Newer kernels bring both themselves, as kernel/bpf/dmabuf_iter.c; the Makefile
- * leaves this file out there.
+ * Newer kernels bring both of these as kernel/bpf/dmabuf_iter.c. The Makefile
+ * leaves this file out in such a kernel.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -27,7 +28,7 @@
 
 BTF_ID_LIST_SINGLE(dma_buf_btf_id, struct, dma_buf)
 
-/* What a program of the target gets; its name and members are for programs to use. */
+/* Context of a program of the target; programs use its name and members. */
 struct bpf_iter__dmabuf {
 	__bpf_md_ptr(struct bpf_iter_meta *, meta);
 	__bpf_md_ptr(struct dma_buf *, dmabuf);
@@ -37,8 +38,8 @@ DEFINE_BPF_ITER_FUNC(dmabuf, struct bpf_iter_meta *meta, struct dma_buf *dmabuf)
 
 /**
  * struct dma_buf_bpf_reader - state of one open file of the target
- * @cursor: before the buffer that is shown, or is to be shown next
- * @begun: the first buffer has been looked for
+ * @cursor: stands before the buffer that is being shown or comes next
+ * @begun: the walk has started
  */
 struct dma_buf_bpf_reader {
 	struct dma_buf_cursor cursor;
@@ -46,16 +47,16 @@ struct dma_buf_bpf_reader {
 };
 
 /*
- * Between two read() calls only the place is remembered, as bufinfo does. The
- * position does not tell whether that is the beginning: it is 0 as well when the end
- * has been shown and there was no buffer before it. Nobody can seek.
+ * As in bufinfo, a cursor remembers the position between two read() calls
+ * without a reference. *pos cannot tell whether the walk has started: it is 0
+ * also after the end, if there was no buffer. No reader can seek.
  */
 static void *dma_buf_bpf_start(struct seq_file *m, loff_t *pos)
 {
 	struct dma_buf_bpf_reader *reader = m->private;
 
 	if (!reader->begun)
-		dma_buf_cursor_first(&reader->cursor);
+		dma_buf_cursor_rewind(&reader->cursor);
 	reader->begun = true;
 
 	return dma_buf_cursor_get(&reader->cursor);
@@ -67,7 +68,7 @@ static void *dma_buf_bpf_next(struct seq_file *m, void *record, loff_t *pos)
 	struct dma_buf *dmabuf = record;
 
 	++*pos;
-	record = dma_buf_cursor_pass(&reader->cursor, dmabuf);
+	record = dma_buf_cursor_get_next(&reader->cursor, dmabuf);
 	dma_buf_put(dmabuf);
 	return record;
 }
@@ -86,7 +87,7 @@ static int dma_buf_bpf_show(struct seq_file *m, void *record)
 	return dma_buf_bpf_run(m, record);
 }
 
-/* At the end the program is run without a buffer, once: it may write totals. */
+/* At the end the program runs once without a buffer, to write totals. */
 static void dma_buf_bpf_stop(struct seq_file *m, void *record)
 {
 	if (record)
@@ -137,8 +138,8 @@ static struct bpf_iter_reg dma_buf_bpf_target = {
 };
 
 /*
- * The open-coded iterator, as programs see it and as it is. Programs have its size
- * from the kernel's BTF.
+ * The open-coded iterator: the opaque type that programs see, whose size they
+ * get from the kernel's BTF, and the state in it.
  */
 struct bpf_iter_dmabuf {
 	__u64 __opaque[1];
@@ -146,8 +147,8 @@ struct bpf_iter_dmabuf {
 
 /**
  * struct dma_buf_bpf_walk - state of the open-coded iterator
- * @dmabuf: what was handed out last, with a reference; NULL before the first,
- *	an error pointer behind the last
+ * @dmabuf: the buffer that was returned last, with a reference; NULL before the
+ *	first buffer, an error pointer after the last one
  */
 struct dma_buf_bpf_walk {
 	struct dma_buf *dmabuf;
@@ -158,8 +159,8 @@ struct dma_buf_bpf_walk {
 __bpf_kfunc_start_defs();
 
 /**
- * bpf_iter_dmabuf_new - begin to go through every live buffer
- * @it: iterator, of the program
+ * bpf_iter_dmabuf_new - start a walk over all live buffers
+ * @it: iterator, in memory of the program
  *
  * Context: Programs that may sleep.
  * Return: 0, always.
@@ -176,15 +177,16 @@ __bpf_kfunc int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it)
 }
 
 /**
- * bpf_iter_dmabuf_next - go on to the next buffer
+ * bpf_iter_dmabuf_next - continue a walk with the next buffer
  * @it: iterator
  *
- * What lives through the whole walk is returned exactly once.
+ * A buffer that lives through the whole walk is returned exactly once.
  *
  * Context: Programs that may sleep.
- * Return: a buffer, or NULL at the end and from then on, as the verifier takes for
- * granted. The buffer is the program's until the next call or the end of the iterator;
- * the verifier of 6.12 does not stop a program that uses it longer.
+ * Return: a buffer, or NULL at the end and in every call after that, as the
+ * verifier requires. The program may use the buffer until its next call with
+ * @it. The verifier of 6.12 does not stop a program that uses the buffer
+ * longer.
  */
 __bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
 {
@@ -200,7 +202,7 @@ __bpf_kfunc struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it)
 }
 
 /**
- * bpf_iter_dmabuf_destroy - end it, wherever it is
+ * bpf_iter_dmabuf_destroy - end a walk at any point
  * @it: iterator
  *
  * Context: Programs that may sleep.
@@ -235,7 +237,7 @@ static int __init dma_buf_bpf_init(void)
 	if (ret)
 		return ret;
 
-	/* For programs of every type that may sleep */
+	/* For programs of every type; KF_SLEEPABLE excludes atomic ones. */
 	return register_btf_kfunc_id_set(BPF_PROG_TYPE_UNSPEC,
 					 &dma_buf_bpf_kfunc_set);
 }

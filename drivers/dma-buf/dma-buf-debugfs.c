@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, every live buffer for people who
- * debug. Programs parse it: columns and totals keep their form.
+ * dma-buf: /sys/kernel/debug/dma_buf/bufinfo, a list of all live buffers for
+ * debugging. Programs parse the list, so its columns and totals must not
+ * change.
  *
- * One buffer at a time is taken, shown and let go. No reservation is taken, so
- * nothing is waited for and nobody has to wait. Between two read() calls only
- * the place is remembered, no reference, so an idle reader keeps no buffer alive.
+ * A reader takes a reference to one buffer, prints that buffer, drops the
+ * reference and goes on to the next. It takes no reservation, so it neither
+ * waits for drivers nor makes them wait. Between two read() calls a cursor
+ * remembers the position without a reference, so an idle reader keeps no buffer
+ * alive.
  */
-#include <linux/cleanup.h>
 #include <linux/debugfs.h>
-#include <linux/device.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
-#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 
 #include "dma-buf-internal.h"
 
 /**
  * struct dma_buf_bufinfo - state of one open bufinfo
- * @cursor: before the buffer that is shown, or is to be shown next
- * @objects: buffers shown so far
- * @bytes: their sizes
+ * @cursor: stands before the buffer that is being printed or comes next
+ * @objects: number of buffers printed so far; -1 after the totals
+ * @bytes: sum of the sizes of these buffers
  *
- * seq_file's lock serialises its readers.
+ * The lock of the seq_file serialises the readers of one open file.
  */
 struct dma_buf_bufinfo {
 	struct dma_buf_cursor cursor;
@@ -35,100 +34,27 @@ struct dma_buf_bufinfo {
 	size_t bytes;
 };
 
-/* Records: the head (SEQ_START_TOKEN), buffers, the totals. */
+/* The records are the heading (SEQ_START_TOKEN), the buffers, the totals. */
 static char dma_buf_bufinfo_totals;
 #define DMA_BUF_TOTALS_TOKEN	((void *)&dma_buf_bufinfo_totals)
-
-static void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
-{
-	static const char * const usages[] = {
-		[DMA_RESV_USAGE_KERNEL]		= "kernel",
-		[DMA_RESV_USAGE_WRITE]		= "write",
-		[DMA_RESV_USAGE_READ]		= "read",
-		[DMA_RESV_USAGE_BOOKKEEP]	= "bookkeep",
-	};
-	size_t start = m->count;
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	dma_resv_iter_begin(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/* The list has changed: what was printed of it is void. */
-		if (dma_resv_iter_is_restarted(&cursor) &&
-		    !seq_has_overflowed(m))
-			m->count = start;
-		/*
-		 * Its driver may free the names once the fence has signaled and RCU
-		 * has no reader left: our reference keeps the fence, but not them.
-		 */
-		guard(rcu)();
-		/*
-		 * The bit alone: dma_fence_is_signaled() may signal the fence, and
-		 * so take a lock that is gone if its driver has just done that.
-		 */
-		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
-			continue;
-		/*
-		 * In the form of dma_fence_describe(), which does not escape:
-		 * timelines may be named after the program that submits work.
-		 */
-		seq_printf(m, "\t%s fence:",
-			   usages[dma_resv_iter_usage(&cursor)]);
-		dma_buf_show_name(m, fence->ops->get_driver_name(fence));
-		seq_putc(m, ' ');
-		dma_buf_show_name(m, fence->ops->get_timeline_name(fence));
-		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
-		/* The buffer is shown again, with more room. */
-		if (seq_has_overflowed(m))
-			break;
-	}
-	dma_resv_iter_end(&cursor);
-}
-
-/* State of showing the attached devices of one buffer */
-struct dma_buf_devices {
-	struct seq_file *m;
-	int count;
-};
-
-static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
-{
-	struct dma_buf_devices *devices = data;
-
-	seq_putc(devices->m, '\t');
-	dma_buf_show_name(devices->m, dev_name(attach->dev));
-	seq_putc(devices->m, '\n');
-	devices->count++;
-	/* After an overflow the buffer is shown again, with more room. */
-	return !seq_has_overflowed(devices->m);
-}
-
-static void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
-{
-	struct dma_buf_devices devices = { .m = m };
-
-	seq_puts(m, "\tAttached Devices:\n");
-	dma_buf_visit_attachments(dmabuf, dma_buf_show_device, &devices);
-	seq_printf(m, "Total %d devices attached\n\n", devices.count);
-}
 
 static void dma_buf_show_buffer(struct seq_file *m, struct dma_buf *dmabuf)
 {
 	struct file *file = dmabuf->file;
 	char name[DMA_BUF_NAME_LEN];
 
-	/* The reference of this walk is none of a user's. */
+	/* Do not count the reference that this read holds. */
 	seq_printf(m, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08llu\t",
 		   dmabuf->size, file->f_flags, (__force unsigned int)file->f_mode,
 		   (long)file_count(file) - 1, dmabuf->exp_name,
 		   (u64)file_inode(file)->i_ino);
 	if (dma_buf_copy_name(dmabuf, name))
-		dma_buf_show_name(m, name);
+		dma_buf_show_escaped(m, name);
 	else
 		seq_puts(m, "<none>");
 	seq_putc(m, '\n');
 
-	/* Whoever holds it may be about to change what follows. */
+	/* A driver that holds the reservation may be changing what follows. */
 	if (dma_resv_is_locked(dmabuf->resv))
 		seq_puts(m, "\treservation held\n");
 	dma_buf_show_fences(m, dmabuf);
@@ -158,22 +84,23 @@ static int dma_buf_bufinfo_show(struct seq_file *m, void *record)
 }
 
 /*
- * seq_file shows a record again that did not fit, and starts over for a reader
- * who seeks. Each goes through start() at the place of the last next(), so the
- * cursor is moved and the totals are counted there.
+ * seq_file calls start() again, at the position of the last next(), to repeat a
+ * record that did not fit into its buffer, and with position 0 for a reader
+ * that seeks back. A buffer may thus be printed more than once, while next() is
+ * called once per buffer: next() moves the cursor and adds to the totals.
  */
 static void *dma_buf_bufinfo_start(struct seq_file *m, loff_t *pos)
 {
 	struct dma_buf_bufinfo *info = m->private;
 
 	if (!*pos) {
-		dma_buf_cursor_first(&info->cursor);
+		dma_buf_cursor_rewind(&info->cursor);
 		info->objects = 0;
 		info->bytes = 0;
 		return SEQ_START_TOKEN;
 	}
 
-	/* Behind the totals. */
+	/* The totals have been shown. */
 	if (info->objects < 0)
 		return NULL;
 
@@ -196,7 +123,7 @@ static void *dma_buf_bufinfo_next(struct seq_file *m, void *record, loff_t *pos)
 
 	info->objects++;
 	info->bytes += dmabuf->size;
-	record = dma_buf_cursor_pass(&info->cursor, dmabuf);
+	record = dma_buf_cursor_get_next(&info->cursor, dmabuf);
 	dma_buf_put(dmabuf);
 	return record ?: DMA_BUF_TOTALS_TOKEN;
 }
@@ -244,14 +171,15 @@ static const struct file_operations dma_buf_bufinfo_fops = {
 	.release	= dma_buf_bufinfo_release,
 };
 
-/**
- * dma_buf_debugfs_init - make the files
- *
- * That they cannot be made hurts nobody.
+/*
+ * Runs after dma_buf_init(), which initialises the registry that a reader
+ * walks. Errors are ignored on purpose: debugfs is optional.
  */
-void __init dma_buf_debugfs_init(void)
+static int __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
 
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+	return 0;
 }
+fs_initcall(dma_buf_debugfs_init);

@@ -2,21 +2,54 @@
 /*
  * dma-buf: the private object, and the calls between the core's own files.
  *
- * Lock order, outermost first:
+ * The files, each above those that it calls
+ * -----------------------------------------
+ *
+ *	dma-buf-debugfs.c	bufinfo, a list of all buffers for debugging
+ *	dma-buf-bpf.c		a list of all buffers for BPF programs
+ *	dma-buf.c		export, descriptors, references, the public
+ *				walk, initialisation
+ *	dma-buf-file.c		operations of a buffer's file, ioctls
+ *	dma-buf-object.c	creation and destruction of the object, its
+ *				memory, the pseudo file system
+ *	dma-buf-show.c		names, users, fences and devices as text
+ *	dma-buf-attach.c	access by devices: attach, pin, map, move,
+ *				detach
+ *	dma-buf-cpu.c		access by the CPU: begin and end, mmap, vmap
+ *	dma-buf-poll.c		poll() on fences
+ *	dma-buf-sync-file.c	fences to a sync_file and back
+ *	dma-buf-registry.c	all live buffers, cursors to walk them
+ *	dma-buf-trace.c		trace events, which nearly every file fires
+ *
+ * Calls go downwards only, so there is no loop. Data counts as well as code: a
+ * file that needs something of a file above it is given a pointer.
+ *
+ *	dma-buf-debugfs.c	-> dma-buf.c, show, registry
+ *	dma-buf-bpf.c		-> dma-buf.c, registry
+ *	dma-buf.c		-> file (dma_buf_fops), object, registry
+ *	dma-buf-file.c		-> object, show, cpu, poll, sync-file
+ *	dma-buf-object.c	-> show, poll, registry
+ *	dma-buf-show.c		-> attach
+ *
+ * dma_buf_fs_init() hands the file operations from dma-buf.c down to
+ * dma-buf-object.c, which makes the files that have them.
+ *
+ * Lock order, outermost first
+ * ---------------------------
  *
  *	dma_resv (ww-mutex, exporter's or embedded); dma_buf_visit_mutex
- *	  dma_buf_object.lock
- *	    dma_fence.lock (dma_buf_poll_fire() runs under it)
- *	      dma_buf_object.poll_wait.lock (wakes, so what epoll and others take)
- *	dma_buf_shard.lock, dma_buf.name_lock (nothing is taken under these)
+ *	  dma_buf_object.detach_lock
+ *	    dma_fence.lock (held around dma_buf_poll_fence_signalled())
+ *	      dma_buf_object.poll_wait.lock (held around wake-ups, so around the
+ *	      locks of epoll and of other pollers)
+ *	dma_buf_shard.lock, dma_buf.name_lock (no lock is taken under these)
  *
- * What an exporter or importer may hold when it calls the core stands with each
- * exported function.
+ * The kernel-doc of each exported function says which locks an exporter or an
+ * importer may hold when it calls that function.
  */
 #ifndef _DMA_BUF_INTERNAL_H
 #define _DMA_BUF_INTERNAL_H
 
-#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
@@ -25,6 +58,7 @@
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/iosys-map.h>
+#include <linux/kconfig.h>
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
@@ -34,58 +68,13 @@
 
 #include <uapi/linux/dma-buf.h>
 
+struct dma_buf_poll_watch;
 struct seq_file;
 
-extern const struct file_operations dma_buf_fops;
-extern struct file *dma_buf_kept_file;
-
-/* The two questions of poll(); an index into dma_buf_object.poll */
-enum dma_buf_poll_dir {
-	DMA_BUF_POLL_IN,	/* may the CPU read? */
-	DMA_BUF_POLL_OUT,	/* may the CPU write? */
-	DMA_BUF_POLL_DIRS
-};
-
 /**
- * struct dma_buf_poll_entry - a callback on one fence
- * @cb: the callback
- * @fence: set from before @cb is added until @cb has run or is off again, with a
- *	reference; longer if that turns out to be the last one, see @fired. Set
- *	under dma_buf_object.lock; looked at and cleared by @cb under
- *	dma_buf_object.poll_wait.lock.
- * @poll: what the callback counts down
- * @fired: @cb has run, and left the last reference to @fence to whoever disarms;
- *	guarded by dma_buf_object.poll_wait.lock
- */
-struct dma_buf_poll_entry {
-	struct dma_fence_cb cb;
-	struct dma_fence *fence;
-	struct dma_buf_poll *poll;
-	bool fired;
-};
-
-/**
- * struct dma_buf_poll - the fences that the pollers of one direction wait for
- * @obj: the buffer
- * @entries: @count of them; @single, or allocated; guarded by
- *	dma_buf_object.lock
- * @single: serves the usual case, and all when there is no memory
- * @count: guarded by dma_buf_object.lock
- * @pending: callbacks that have not run; the one that takes it to 0 wakes the
- *	pollers
- */
-struct dma_buf_poll {
-	struct dma_buf_object *obj;
-	struct dma_buf_poll_entry *entries;
-	struct dma_buf_poll_entry single;
-	unsigned int count;
-	atomic_t pending;
-};
-
-/**
- * struct dma_buf_name - a name that user space set
- * @text: NUL-terminated; what dma_buf.name points to
- * @rcu: delays freeing, as BPF programs read the text without a lock
+ * struct dma_buf_name - a name that user space gave a buffer
+ * @text: NUL-terminated; dma_buf.name points here
+ * @rcu: delays freeing, because BPF programs read the text without a lock
  */
 struct dma_buf_name {
 	char text[DMA_BUF_NAME_LEN];
@@ -93,85 +82,81 @@ struct dma_buf_name {
 };
 
 /**
- * struct dma_buf_object - all that a buffer is
- * @shard_link: link in the registry shard that inode.i_private points to, guarded
- *	by its lock; @dmabuf must follow, see struct dma_buf_cursor
+ * struct dma_buf_object - a buffer with the state that only the core sees
+ * @shard_link: link in the registry shard that inode.i_private points to,
+ *	guarded by the shard's lock; @dmabuf must follow, see struct
+ *	dma_buf_cursor
  * @dmabuf: the part that drivers see
- * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo looks without it
- * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
- * @lock: serialises arming and disarming of @poll. Also taken, inside the
- *	reservation, to remove an attachment, so that readers that must not wait
- *	for the reservation can visit dma_buf.attachments
- *	(dma_buf_visit_attachments()), and so that an importer which detaches
- *	waits until poll() is through with the lock of its fence. Never taken in a
- *	fence callback.
+ * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo reads the count
+ *	without that reservation
+ * @detach_lock: its holder keeps every attachment of the buffer attached,
+ *	because a detach takes this lock, inside the reservation, to unlist its
+ *	attachment. Guards two things:
+ *	 - the list of attachments against removal, for readers that must not
+ *	   wait for the reservation (dma_buf_visit_attachments());
+ *	 - @watches, which poll() arms and disarms.
+ *	Both need the same lock: poll() takes locks of fences while it holds
+ *	this one, and an importer's driver may free those as soon as its detach
+ *	returns. With a lock for each, every detach would have to take both. A
+ *	fence callback must not take this lock.
  * @poll_wait: pollers
- * @poll: what they wait for, by enum dma_buf_poll_dir; NULL if none had to wait yet
- * @embedded_resv: dma_buf.resv points here if the exporter brought none
- * @inode: carries all this, see dma-buf-file.c
+ * @watches: the callbacks that will wake the pollers, see dma-buf-poll.c; NULL
+ *	until a poller has to wait for the first time
+ * @embedded_resv: dma_buf.resv points here if the exporter supplied none
+ * @inode: the VFS allocates and frees the object as this inode, see
+ *	dma-buf-object.c
  */
 struct dma_buf_object {
 	struct hlist_node shard_link;
 	struct dma_buf dmabuf;
 
 	unsigned int vmaps;
-	spinlock_t lock; /* @poll, and dma_buf.attachments against a look */
+	spinlock_t detach_lock; /* @watches, removal of attachments */
 	struct iosys_map vmap;
 
 	wait_queue_head_t poll_wait;
-	struct dma_buf_poll *poll;
+	struct dma_buf_poll_watch *watches;
 
 	struct dma_resv embedded_resv;
 	struct inode inode;
 };
 
-static inline struct dma_buf_object *to_object(struct dma_buf *dmabuf)
+static inline struct dma_buf_object *dma_buf_to_object(struct dma_buf *dmabuf)
 {
 	return container_of(dmabuf, struct dma_buf_object, dmabuf);
 }
 
-static inline struct dma_buf_object *inode_object(struct inode *inode)
+static inline struct dma_buf_object *dma_buf_inode_to_object(struct inode *inode)
 {
 	return container_of(inode, struct dma_buf_object, inode);
 }
 
-/* The number that identifies a buffer, also one whose file is gone. */
+/* The number that identifies a buffer, even a buffer whose file is gone. */
 static inline u64 dma_buf_ino(struct dma_buf *dmabuf)
 {
-	return to_object(dmabuf)->inode.i_ino;
+	return dma_buf_to_object(dmabuf)->inode.i_ino;
 }
 
 /**
- * dma_buf_never_fenced - is there not even a list of fences in a reservation?
+ * dma_buf_never_fenced - check whether a reservation has no fence list at all
  * @resv: reservation
  *
- * So it is with most buffers that only the CPU fills. There is no list of fences
- * then, and no list means no fence: the same that a walk begins with, without the
- * rest of the walk. It says as much as any look without the reservation: of a fence
- * that is being added at the same time, nothing.
+ * True for most buffers that only the CPU fills. No list means no fences; a
+ * full walk starts with the same test. Like any look without the reservation,
+ * this one says nothing about a fence that is being added at the same time.
  *
  * Context: any.
- * Return: true if nobody has to be waited for.
+ * Return: true if there is no fence to wait for.
  */
 static inline bool dma_buf_never_fenced(struct dma_resv *resv)
 {
 	return !rcu_access_pointer(resv->fences);
 }
 
-/**
- * is_dma_buf_file - is it a buffer?
- * @file: file
- *
- * Return: true if file->private_data is a &struct dma_buf.
- */
-static inline bool is_dma_buf_file(struct file *file)
-{
-	return file->f_op == &dma_buf_fops;
-}
-
 /*
- * For functions that take the reservation, now or only sometimes: a caller that
- * holds it is told so by lockdep every time, not just when it deadlocks.
+ * Called by functions that take the reservation, even if they do so only
+ * sometimes: lockdep then reports a caller that holds the reservation already
+ * on every call, not only when the caller deadlocks.
  */
 static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
 {
@@ -179,13 +164,14 @@ static inline void dma_buf_might_lock_resv(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_wait - wait for fences
+ * dma_buf_wait - wait for the fences of a reservation
  * @resv: reservation
- * @usage: for which fences
- * @wait_ns: how long it took is added here, in nanoseconds, unless it is NULL
+ * @usage: weakest usage to wait for; stronger ones are waited for, too
+ * @wait_ns: the time that the wait took is added here, in nanoseconds; may be
+ *	NULL
  *
  * Context: Process context, may sleep.
- * Return: 0 or -ERESTARTSYS.
+ * Return: 0; -ERESTARTSYS if a signal ended the wait.
  */
 static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
 			       u64 *wait_ns)
@@ -204,25 +190,45 @@ static inline int dma_buf_wait(struct dma_resv *resv, enum dma_resv_usage usage,
 	return ret < 0 ? ret : 0;
 }
 
-/* The reservation, for a scope. */
+/* guard(dma_buf_resv)(dmabuf) holds the reservation until the scope ends. */
 DEFINE_GUARD(dma_buf_resv, struct dma_buf *, dma_resv_lock(_T->resv, NULL),
 	     dma_resv_unlock(_T->resv))
 
-/* dma-buf-file.c */
+/* dma-buf-object.c */
+int dma_buf_fs_init(const struct file_operations *fops);
 struct dma_buf_object *
 dma_buf_object_create(const struct dma_buf_export_info *info);
-bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
-void dma_buf_show_name(struct seq_file *m, const char *text);
+void dma_buf_object_destroy(struct dma_buf_object *obj);
 
-/* dma-buf.c */
-void dma_buf_destroy(struct dma_buf_object *obj);
+/* dma-buf-file.c */
+extern const struct file_operations dma_buf_fops;
+
+/* dma-buf-show.c */
+bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN]);
+void dma_buf_show_escaped(struct seq_file *m, const char *text);
+void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
+void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf);
+void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf);
 
 /* dma-buf-attach.c */
-void dma_buf_show_users(struct seq_file *m, struct dma_buf *dmabuf);
-/* Called for each attachment until it returns false */
+/* Called for each attachment, until a call returns false */
 typedef bool (*dma_buf_visit_fn)(struct dma_buf_attachment *attach, void *data);
 void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 			       void *data);
+
+/**
+ * struct dma_buf_users - how many devices use a buffer, and how
+ * @attachments: number of attachments
+ * @maps: mappings of all attachments
+ * @pins: pins of all attachments; a mapping that pins the memory counts as well
+ */
+struct dma_buf_users {
+	unsigned int attachments;
+	unsigned int maps;
+	unsigned int pins;
+};
+
+void dma_buf_count_users(struct dma_buf *dmabuf, struct dma_buf_users *users);
 
 /* dma-buf-registry.c */
 void dma_buf_registry_init(void);
@@ -230,11 +236,13 @@ void dma_buf_registry_add(struct dma_buf_object *obj);
 void dma_buf_registry_del(struct dma_buf_object *obj);
 
 /**
- * struct dma_buf_cursor - a place in the registry that needs no reference
- * @shard: the shard that lists the cursor, NULL if it is unparked; the owner's
- * @node: link in the shard, before the buffer that comes next; guarded by the
- *	shard's lock
- * @size: 0, by which walkers tell a cursor from a buffer; does not change
+ * struct dma_buf_cursor - a position in the registry that holds no reference
+ * @shard: the shard that lists the cursor, NULL for an unparked cursor; only
+ *	the cursor's owner reads or writes this member
+ * @node: link in the shard, directly before the buffer that comes next; guarded
+ *	by the shard's lock
+ * @size: always 0, which tells walkers that the entry is a cursor and not a
+ *	buffer
  */
 struct dma_buf_cursor {
 	struct dma_buf_shard *shard;
@@ -244,15 +252,19 @@ struct dma_buf_cursor {
 
 void dma_buf_cursor_init(struct dma_buf_cursor *cursor);
 void dma_buf_cursor_end(struct dma_buf_cursor *cursor);
-void dma_buf_cursor_first(struct dma_buf_cursor *cursor);
+void dma_buf_cursor_rewind(struct dma_buf_cursor *cursor);
 struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor);
-struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
-				    struct dma_buf *dmabuf);
+struct dma_buf *dma_buf_cursor_get_next(struct dma_buf_cursor *cursor,
+					struct dma_buf *dmabuf);
 
 /* dma-buf-poll.c */
 __poll_t dma_buf_poll(struct file *file, poll_table *table);
 void dma_buf_poll_init(struct dma_buf_object *obj);
 void dma_buf_poll_shutdown(struct dma_buf_object *obj);
+#if IS_ENABLED(CONFIG_DMABUF_CORE_KUNIT_TEST)
+bool dma_buf_poll_will_wake_reader(struct dma_buf *dmabuf,
+				   struct dma_fence *fence);
+#endif
 
 /* dma-buf-cpu.c */
 int dma_buf_check_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
@@ -280,13 +292,6 @@ dma_buf_import_sync_file(struct dma_buf *dmabuf,
 {
 	return -ENOTTY;
 }
-#endif
-
-/* dma-buf-debugfs.c */
-#ifdef CONFIG_DEBUG_FS
-void dma_buf_debugfs_init(void);
-#else
-static inline void dma_buf_debugfs_init(void) { }
 #endif
 
 #endif /* _DMA_BUF_INTERNAL_H */

@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: every live buffer of the machine, found without a global lock.
+ * dma-buf: the registry of all live buffers, without a global lock.
  *
- * Each possible CPU has a shard: a list and a short spinlock. A buffer goes onto
- * the list of the CPU that exports it, remembers the shard, stays there until
- * its release and never moves. Exports on different CPUs share only the counter
- * from which each shard refills its numbers, and a close contends only with the
- * CPU that exported the buffer.
+ * Each possible CPU has a shard: a list and a spinlock that is held for a short
+ * time only. An export puts the buffer onto the list of its CPU. The buffer
+ * remembers the shard and stays on that list until its release. Exports on
+ * different CPUs share only the counter from which each shard refills its
+ * numbers, and a close contends only with the CPU that exported the buffer.
  *
- * A walker has a cursor, which is an entry of the list itself: it stands before
- * the buffer that it will return next. The walker goes through the shards one by
- * one, takes one buffer at a time, with a reference, and never holds a shard's lock
- * across two buffers that it returns:
+ * A walker has a cursor, which is itself an entry of the list: the cursor
+ * stands before the buffer that the walker returns next. The walker visits the
+ * shards one by one and returns one buffer at a time, with a reference. It
+ * never holds the lock of a shard between two buffers that it returns:
  *
- *  - A buffer found on a list under its lock has not got past
- *    dma_buf_registry_del() in its release, so the object and its struct file are
- *    still valid. Its last reference may be gone: get_file_active() says so, and
- *    the walker skips the buffer.
- *  - A parked cursor needs no reference, so it can wait for a reader's next read()
- *    as long as it takes. A release need not know of cursors: it takes its buffer
- *    off the list, and the cursor stands before the next entry.
+ *  - A buffer that is found on a list under the list's lock has not yet been
+ *    removed by its release (dma_buf_registry_del()), so the object and its
+ *    struct file are still valid. The last reference may be gone already. In
+ *    that case get_file_active() fails, and the walker skips the buffer.
+ *  - A parked cursor needs no reference, so it can wait for a reader's next
+ *    read() for any time. A release does not need to know of cursors: it
+ *    removes its buffer from the list, after which the cursor stands before the
+ *    next entry.
  *
- * User space decides how many buffers die at once (a process that exits may leave
- * any number) and how many cursors are parked (each open bufinfo has one). A walker
- * steps over both, and releases the lock after DMA_BUF_LOOK_BATCH entries.
+ * User space decides how many buffers die at once (an exiting process may leave
+ * any number) and how many cursors are parked (one for each open bufinfo). A
+ * walker skips both kinds of entry, and releases the lock after every
+ * DMA_BUF_LOOK_BATCH entries.
  *
- * New buffers are added at the head of a list, which a walker has passed already: a
- * walk ends even while others keep exporting, and a buffer that lives through all
- * of the walk is seen once.
+ * A new buffer is added at the head of a list, which the walker of that list
+ * has already passed. So a walk ends even while other tasks keep exporting, and
+ * a buffer that lives through the whole walk is seen exactly once.
  *
- * Inode numbers are handed to the shards in batches. Where they have 64 bits they
+ * Shards get inode numbers in batches. Where inode numbers have 64 bits, they
  * are unique for the machine's uptime; 32 bits wrap after four billion exports.
  */
 #include <linux/build_bug.h>
@@ -41,20 +43,21 @@
 
 #include "dma-buf-internal.h"
 
-/* Numbers that a shard takes at a time: the global counter is touched rarely. */
+/* How many numbers a shard takes from the global counter at a time */
 #define DMA_BUF_INO_BATCH	256
 /* How many dying buffers and cursors a walker skips before it drops the lock */
 #define DMA_BUF_LOOK_BATCH	32
 
 /**
- * struct dma_buf_shard - the buffers that one CPU exported
- * @lock: guards all members but @cpu; process context only, held for no more than
- *	DMA_BUF_LOOK_BATCH entries
- * @cpu: whose it is; does not change
- * @next_ino: number of the next buffer
- * @end_ino: first number that is not the shard's any more
- * @entries: dma_buf_object.shard_link of its buffers, newest first, and among them
- *	dma_buf_cursor.node of the parked cursors
+ * struct dma_buf_shard - the live buffers that one CPU has exported
+ * @lock: guards all members but @cpu. Taken in process context only, and held
+ *	for at most DMA_BUF_LOOK_BATCH entries.
+ * @cpu: the CPU of this shard; does not change
+ * @next_ino: inode number for the next buffer
+ * @end_ino: end of the shard's range of numbers; equal to @next_ino if the
+ *	range is used up
+ * @entries: dma_buf_object.shard_link of the buffers, newest first, and between
+ *	them dma_buf_cursor.node of the parked cursors
  */
 struct dma_buf_shard {
 	spinlock_t lock; /* all but @cpu */
@@ -67,33 +70,54 @@ struct dma_buf_shard {
 static DEFINE_PER_CPU_ALIGNED(struct dma_buf_shard, dma_buf_shards);
 
 /*
- * Entries of both kinds have a size after their link, so that one can be told from
- * the other without a member of its own in each buffer: a cursor's is 0, which
- * dma_buf_export() accepts from nobody.
+ * Buffers and cursors have a size at the same distance from their link. Only
+ * the size of a cursor is 0: dma_buf_export() accepts no such buffer. So a
+ * walker can tell one from the other, and buffers need no additional member for
+ * that.
  */
 static_assert(offsetof(struct dma_buf_object, dmabuf.size) -
 	      offsetof(struct dma_buf_object, shard_link) ==
 	      offsetof(struct dma_buf_cursor, size) -
 	      offsetof(struct dma_buf_cursor, node));
 
-/* The one that lists a buffer; set once, before that */
+/* The shard that lists a buffer. Set once, before the buffer is listed. */
 static struct dma_buf_shard *dma_buf_shard_of(struct dma_buf_object *obj)
 {
 	return obj->inode.i_private;
 }
 
-/* Last number given to a shard; 1 is the root inode's. */
+/* Last number given to a shard. The root inode has number 1. */
 static atomic64_t dma_buf_last_ino = ATOMIC64_INIT(1);
 
 /**
- * dma_buf_registry_add - number a buffer and make it findable
- * @obj: complete but for its inode number
+ * dma_buf_registry_init - initialise the shards of all possible CPUs
  *
- * Context: Process context. Takes and drops a shard's lock.
+ * Zeroed memory is a valid empty range of inode numbers, so the ranges need no
+ * initialisation.
+ */
+void __init dma_buf_registry_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct dma_buf_shard *shard = per_cpu_ptr(&dma_buf_shards, cpu);
+
+		spin_lock_init(&shard->lock);
+		shard->cpu = cpu;
+	}
+}
+
+/**
+ * dma_buf_registry_add - give a buffer its number and list it
+ * @obj: buffer that is complete but for its inode number
+ *
+ * Context: Process context. Takes and drops the lock of a shard.
  */
 void dma_buf_registry_add(struct dma_buf_object *obj)
 {
-	/* Any shard is right, so a migration after this only costs locality. */
+	/*
+	 * Any shard will do: if the task migrates now, only locality is lost.
+	 */
 	struct dma_buf_shard *shard = raw_cpu_ptr(&dma_buf_shards);
 
 	obj->inode.i_private = shard;
@@ -109,10 +133,10 @@ void dma_buf_registry_add(struct dma_buf_object *obj)
 }
 
 /**
- * dma_buf_registry_del - make a buffer unfindable
- * @obj: a buffer whose file has no reference left
+ * dma_buf_registry_del - remove a buffer from the registry
+ * @obj: buffer whose file has no reference left
  *
- * Context: Process context. Takes and drops a shard's lock.
+ * Context: Process context. Takes and drops the lock of a shard.
  */
 void dma_buf_registry_del(struct dma_buf_object *obj)
 {
@@ -123,11 +147,73 @@ void dma_buf_registry_del(struct dma_buf_object *obj)
 	spin_unlock(&shard->lock);
 }
 
-/*
- * The first live buffer after @cursor, whose shard's lock is held, if it is among
- * the next few entries. The cursor steps over what comes before it.
+/**
+ * dma_buf_cursor_init - initialise an unparked cursor
+ * @cursor: cursor; call dma_buf_cursor_end() before its memory is freed
  */
-static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
+void dma_buf_cursor_init(struct dma_buf_cursor *cursor)
+{
+	cursor->shard = NULL;
+	cursor->size = 0;
+}
+
+/**
+ * dma_buf_cursor_end - remove a cursor from its shard
+ * @cursor: cursor; unparked afterwards, as after dma_buf_cursor_init()
+ *
+ * Context: Process context. Takes and drops the lock of a shard.
+ */
+void dma_buf_cursor_end(struct dma_buf_cursor *cursor)
+{
+	if (!cursor->shard)
+		return;
+
+	scoped_guard(spinlock, &cursor->shard->lock)
+		hlist_del(&cursor->node);
+	cursor->shard = NULL;
+}
+
+/* Put a cursor before the first entry of the next shard after that of @cpu. */
+static void dma_buf_cursor_enter_shard(struct dma_buf_cursor *cursor, int cpu)
+{
+	struct dma_buf_shard *shard;
+
+	dma_buf_cursor_end(cursor);
+	for (cpu = cpumask_next(cpu, cpu_possible_mask); cpu < nr_cpu_ids;
+	     cpu = cpumask_next(cpu, cpu_possible_mask)) {
+		shard = per_cpu_ptr(&dma_buf_shards, cpu);
+		/*
+		 * Skip empty shards without bouncing the cache line of their
+		 * lock.
+		 */
+		if (hlist_empty(&shard->entries))
+			continue;
+
+		cursor->shard = shard;
+		scoped_guard(spinlock, &shard->lock)
+			hlist_add_head(&cursor->node, &shard->entries);
+		break;
+	}
+}
+
+/**
+ * dma_buf_cursor_rewind - put a cursor before the first of all buffers
+ * @cursor: cursor, parked anywhere or unparked
+ *
+ * Context: Process context. Takes and drops the locks of shards.
+ */
+void dma_buf_cursor_rewind(struct dma_buf_cursor *cursor)
+{
+	dma_buf_cursor_enter_shard(cursor, -1);
+}
+
+/*
+ * Look for a live buffer among the next DMA_BUF_LOOK_BATCH entries after
+ * @cursor. Moves the cursor past the entries that were skipped. Returns the
+ * buffer with a reference, or NULL if there was none. The caller holds the lock
+ * of the cursor's shard.
+ */
+static struct dma_buf *dma_buf_cursor_scan(struct dma_buf_cursor *cursor)
 	__must_hold(&cursor->shard->lock)
 {
 	struct hlist_node *node, *passed = NULL;
@@ -138,7 +224,10 @@ static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
 		struct dma_buf_object *obj =
 			hlist_entry(node, typeof(*obj), shard_link);
 
-		/* Without a size it is a cursor, and nothing else of @obj is there. */
+		/*
+		 * An entry of size 0 is a cursor: no other member of @obj may
+		 * be read.
+		 */
 		if (obj->dmabuf.size && get_file_active(&obj->dmabuf.file)) {
 			found = &obj->dmabuf;
 			break;
@@ -155,68 +244,12 @@ static struct dma_buf *dma_buf_cursor_look(struct dma_buf_cursor *cursor)
 }
 
 /**
- * dma_buf_cursor_init - make an unparked cursor
- * @cursor: cursor; call dma_buf_cursor_end() before its memory is freed
- */
-void dma_buf_cursor_init(struct dma_buf_cursor *cursor)
-{
-	cursor->shard = NULL;
-	cursor->size = 0;
-}
-
-/**
- * dma_buf_cursor_end - take a cursor out of its shard
- * @cursor: cursor; unparked afterwards, as after dma_buf_cursor_init()
+ * dma_buf_cursor_get - get the first live buffer at or after a cursor
+ * @cursor: cursor; afterwards stands before the buffer that is returned
  *
- * Context: Process context. Takes and drops a shard's lock.
- */
-void dma_buf_cursor_end(struct dma_buf_cursor *cursor)
-{
-	if (!cursor->shard)
-		return;
-
-	scoped_guard(spinlock, &cursor->shard->lock)
-		hlist_del(&cursor->node);
-	cursor->shard = NULL;
-}
-
-/* Put a cursor before the first buffer of the shards after @cpu's. */
-static void dma_buf_cursor_enter(struct dma_buf_cursor *cursor, int cpu)
-{
-	struct dma_buf_shard *shard;
-
-	dma_buf_cursor_end(cursor);
-	for (cpu = cpumask_next(cpu, cpu_possible_mask); cpu < nr_cpu_ids;
-	     cpu = cpumask_next(cpu, cpu_possible_mask)) {
-		shard = per_cpu_ptr(&dma_buf_shards, cpu);
-		/* Skip empty shards without bouncing the cache line of their lock. */
-		if (hlist_empty(&shard->entries))
-			continue;
-
-		cursor->shard = shard;
-		scoped_guard(spinlock, &shard->lock)
-			hlist_add_head(&cursor->node, &shard->entries);
-		break;
-	}
-}
-
-/**
- * dma_buf_cursor_first - put a cursor before the first of all buffers
- * @cursor: cursor, wherever it is
- *
- * Context: Process context. Takes and drops shards' locks.
- */
-void dma_buf_cursor_first(struct dma_buf_cursor *cursor)
-{
-	dma_buf_cursor_enter(cursor, -1);
-}
-
-/**
- * dma_buf_cursor_get - the buffer at a cursor
- * @cursor: cursor; stays before what is returned
- *
- * Context: Process context, may sleep. Takes and drops shards' locks.
- * Return: a buffer with a reference that is the caller's, NULL at the end.
+ * Context: Process context, may sleep. Takes and drops the locks of shards.
+ * Return: a buffer with a reference, which the caller owns, or NULL if no
+ * buffer is left.
  */
 struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor)
 {
@@ -227,30 +260,32 @@ struct dma_buf *dma_buf_cursor_get(struct dma_buf_cursor *cursor)
 		bool more;
 
 		scoped_guard(spinlock, &shard->lock) {
-			dmabuf = dma_buf_cursor_look(cursor);
+			dmabuf = dma_buf_cursor_scan(cursor);
 			more = cursor->node.next;
 		}
 		if (dmabuf)
 			return dmabuf;
 		if (!more)
-			dma_buf_cursor_enter(cursor, shard->cpu);
+			dma_buf_cursor_enter_shard(cursor, shard->cpu);
 		cond_resched();
 	}
 	return NULL;
 }
 
 /**
- * dma_buf_cursor_pass - the buffer after this one
- * @cursor: cursor, wherever it is; is put after @dmabuf, before what is returned
- * @dmabuf: a buffer that the caller holds a reference to, which it keeps
+ * dma_buf_cursor_get_next - get the next live buffer after a given one
+ * @cursor: cursor, parked anywhere or unparked; afterwards stands before the
+ *	buffer that is returned
+ * @dmabuf: buffer to continue after; the caller holds a reference and keeps it
  *
- * Context: Process context. Takes and drops shards' locks.
- * Return: a buffer with a reference that is the caller's, NULL at the end.
+ * Context: Process context, may sleep. Takes and drops the locks of shards.
+ * Return: a buffer with a reference, which the caller owns, or NULL if no
+ * buffer is left.
  */
-struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
-				    struct dma_buf *dmabuf)
+struct dma_buf *dma_buf_cursor_get_next(struct dma_buf_cursor *cursor,
+					struct dma_buf *dmabuf)
 {
-	struct dma_buf_object *obj = to_object(dmabuf);
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct dma_buf_shard *shard = dma_buf_shard_of(obj);
 	struct dma_buf *next;
 
@@ -261,76 +296,9 @@ struct dma_buf *dma_buf_cursor_pass(struct dma_buf_cursor *cursor,
 		if (cursor->shard)
 			hlist_del(&cursor->node);
 		cursor->shard = shard;
-		/* The caller's reference keeps the buffer listed. */
+		/* The caller's reference keeps @dmabuf listed. */
 		hlist_add_behind(&cursor->node, &obj->shard_link);
-		next = dma_buf_cursor_look(cursor);
+		next = dma_buf_cursor_scan(cursor);
 	}
 	return next ?: dma_buf_cursor_get(cursor);
-}
-
-/**
- * dma_buf_iter_begin - start a walk over every live buffer
- *
- * Go on with dma_buf_iter_next(). A buffer that lives through the whole walk is
- * seen exactly once; one that is exported or released meanwhile may be seen or
- * not. To end a walk early, dma_buf_put() the buffer at hand.
- *
- * The walker may sleep between two steps. It must not call the exporter's hooks
- * of a buffer that it found: the exporter may be about to replace their table.
- *
- * Context: Process context, may sleep. Takes no lock that drivers see; the caller
- * may hold reservations.
- * Return: a buffer with a reference, NULL if there is none.
- */
-struct dma_buf *dma_buf_iter_begin(void)
-{
-	struct dma_buf_cursor cursor;
-	struct dma_buf *first;
-
-	dma_buf_cursor_init(&cursor);
-	dma_buf_cursor_first(&cursor);
-	first = dma_buf_cursor_get(&cursor);
-	dma_buf_cursor_end(&cursor);
-	return first;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_iter_begin, DMA_BUF);
-
-/**
- * dma_buf_iter_next - one step of a walk over every live buffer
- * @dmabuf: what the last step returned; its reference is dropped
- *
- * Context: as dma_buf_iter_begin().
- * Return: a buffer with a reference, NULL at the end.
- */
-struct dma_buf *dma_buf_iter_next(struct dma_buf *dmabuf)
-{
-	struct dma_buf_cursor cursor;
-	struct dma_buf *next;
-
-	if (WARN_ON_ONCE(!dmabuf))
-		return NULL;
-
-	dma_buf_cursor_init(&cursor);
-	next = dma_buf_cursor_pass(&cursor, dmabuf);
-	dma_buf_cursor_end(&cursor);
-	dma_buf_put(dmabuf);
-	return next;
-}
-EXPORT_SYMBOL_NS_GPL(dma_buf_iter_next, DMA_BUF);
-
-/**
- * dma_buf_registry_init - ready the shards of all possible CPUs
- *
- * Number ranges are empty as zeroed memory is.
- */
-void __init dma_buf_registry_init(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct dma_buf_shard *shard = per_cpu_ptr(&dma_buf_shards, cpu);
-
-		spin_lock_init(&shard->lock);
-		shard->cpu = cpu;
-	}
 }

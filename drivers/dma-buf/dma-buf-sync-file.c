@@ -2,8 +2,9 @@
 /*
  * dma-buf: from implicit to explicit synchronisation and back.
  *
- * A compositor or a Vulkan driver that works with sync_files takes out of a
- * buffer's reservation what it has to wait for, and puts in what others have to.
+ * For programs that synchronise with sync_files, such as compositors and Vulkan
+ * drivers. They export the fences of a buffer's reservation that they must wait
+ * for, and import the fences that other users of the buffer must wait for.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
@@ -23,7 +24,7 @@ static bool dma_buf_sync_flags_valid(u32 flags)
 	return flags && !(flags & ~DMA_BUF_SYNC_RW);
 }
 
-/* A sync_file of all that an access has to wait for now. */
+/* Make a sync_file of the fences that an access would have to wait for now. */
 static struct sync_file *dma_buf_to_sync_file(struct dma_buf *dmabuf,
 					      bool write)
 {
@@ -43,13 +44,13 @@ static struct sync_file *dma_buf_to_sync_file(struct dma_buf *dmabuf,
 }
 
 /**
- * dma_buf_export_sync_file - DMA_BUF_IOCTL_EXPORT_SYNC_FILE
+ * dma_buf_export_sync_file - implement DMA_BUF_IOCTL_EXPORT_SYNC_FILE
  * @dmabuf: buffer
  * @uarg: &struct dma_buf_export_sync_file in user space
  *
  * Context: Process context, may sleep. Does not take the reservation.
- * Return: 0; -EINVAL for flags other than READ, WRITE or both; -EFAULT; -ENOMEM;
- * -EMFILE. No descriptor is left behind on failure.
+ * Return: 0; -EINVAL for flags other than READ, WRITE or both; -EFAULT;
+ * -ENOMEM; -EMFILE. No descriptor is left behind on failure.
  */
 long dma_buf_export_sync_file(struct dma_buf *dmabuf,
 			      struct dma_buf_export_sync_file __user *uarg)
@@ -78,12 +79,12 @@ long dma_buf_export_sync_file(struct dma_buf *dmabuf,
 	}
 
 	trace_dma_buf_export_sync_file(dmabuf, flags, fd);
-	/* From here on another thread can use and close it. */
+	/* From here on another thread can use and close the descriptor. */
 	fd_install(fd, sync_file->file);
 	return 0;
 }
 
-/* A fence may stand for many; reservations take single ones only. */
+/* Unwrap containers of fences: a reservation accepts single fences only. */
 static int dma_buf_add_fences(struct dma_buf *dmabuf, struct dma_fence *fence,
 			      enum dma_resv_usage usage)
 {
@@ -102,7 +103,9 @@ static int dma_buf_add_fences(struct dma_buf *dmabuf, struct dma_fence *fence,
 	if (ret)
 		return ret;
 
-	/* Chains only ever lose links, so there are no more than counted. */
+	/*
+	 * A chain can only lose links meanwhile, so the reserved slots suffice.
+	 */
 	dma_fence_unwrap_for_each(single, &cursor, fence)
 		dma_resv_add_fence(dmabuf->resv, single, usage);
 
@@ -110,7 +113,7 @@ static int dma_buf_add_fences(struct dma_buf *dmabuf, struct dma_fence *fence,
 }
 
 /**
- * dma_buf_import_sync_file - DMA_BUF_IOCTL_IMPORT_SYNC_FILE
+ * dma_buf_import_sync_file - implement DMA_BUF_IOCTL_IMPORT_SYNC_FILE
  * @dmabuf: buffer
  * @uarg: &struct dma_buf_import_sync_file in user space
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: where the trace events are defined.
+ * dma-buf: definition of the trace events.
  */
 #include "dma-buf-internal.h"
 

@@ -2,7 +2,7 @@
 /*
  * dma-buf: memory shared between devices, drivers and processes.
  *
- * This is what exporters and importers may touch. The core's own state lives in
+ * The interface for exporters and importers. The core's private state is in
  * drivers/dma-buf/dma-buf-internal.h.
  */
 #ifndef __DMA_BUF_H__
@@ -26,53 +26,55 @@ struct module;
 struct vm_area_struct;
 
 /**
- * struct dma_buf_ops - what an exporter supplies
+ * struct dma_buf_ops - the hooks of an exporter
  *
- * "Resv held" below means that the caller, the core, holds the buffer's
- * reservation (&dma_buf.resv); "not held" that the hook may take it itself.
- * All hooks may sleep.
+ * "Resv held" below means that the core holds the buffer's reservation
+ * (&dma_buf.resv) when it calls the hook, "resv not held" that the hook may
+ * take that reservation itself. All hooks may sleep.
  */
 struct dma_buf_ops {
 	/**
-	 * @cache_sgt_mapping: the first mapping of an attachment is kept and
-	 * handed out again until the attachment goes. Cannot be had together
-	 * with @pin and @unpin.
+	 * @cache_sgt_mapping: the core keeps the first mapping of an attachment
+	 * and returns it again until the importer detaches. Excludes @pin and
+	 * @unpin.
 	 */
 	bool cache_sgt_mapping;
 
 	/**
-	 * @release: required, no lock held. The last reference is gone; free
-	 * what &dma_buf.priv stands for. May still look at the buffer's file,
-	 * reservation and (empty) attachment list.
+	 * @release: required, no lock held. The last reference to the buffer is
+	 * gone: free the memory and &dma_buf.priv. The hook may still use the
+	 * buffer's file, reservation and (empty) attachment list.
 	 */
 	void (*release)(struct dma_buf *dmabuf);
 
 	/**
-	 * @attach: optional, resv not held. A device wants to use the buffer.
-	 * Every member of the attachment is set, but it is not yet listed. May
-	 * refuse (the error goes to the importer): with -EBUSY if the memory has
-	 * its place already, this device cannot reach it there, and it cannot
-	 * be moved. An exporter of device memory must clear
-	 * &dma_buf_attachment.peer2peer if it cannot serve peer DMA; for system
-	 * memory it means nothing.
+	 * @attach: optional, resv not held. A device is being attached to the
+	 * buffer. Every member of the attachment is set, but the attachment is
+	 * not yet on &dma_buf.attachments. The exporter may refuse; its error
+	 * goes to the importer. It returns -EBUSY if the device cannot reach
+	 * the memory at its present place and the memory cannot be moved. An
+	 * exporter of device memory must clear &dma_buf_attachment.peer2peer if
+	 * it cannot serve peer DMA; exporters of system memory ignore that
+	 * member.
 	 */
 	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
 	/**
 	 * @detach: optional, resv not held. The counterpart of @attach, called
-	 * after the attachment left the list and before it is freed.
+	 * after the attachment was removed from &dma_buf.attachments and before
+	 * it is freed.
 	 */
 	void (*detach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
 	/**
 	 * @map_dma_buf: required, resv held. Returns a table that is mapped for
-	 * &dma_buf_attachment.dev and describes whole pages. The first call is
-	 * the time to allocate or place the memory: all attachments known so
-	 * far are on &dma_buf.attachments. The memory must be cleared of old
-	 * data before anybody else can see it; a fence of usage
-	 * DMA_RESV_USAGE_KERNEL may stand for a clear that is still going on.
-	 * NULL counts as -ENOMEM; -EINTR and -ERESTARTSYS are fine if a signal
-	 * cut a wait short.
+	 * &dma_buf_attachment.dev and describes whole pages. The exporter
+	 * should allocate or place the memory in the first call, when
+	 * &dma_buf.attachments lists the devices that will use the memory. Old
+	 * data must be cleared before any other user can see the memory. If the
+	 * clear is still running, a fence of usage DMA_RESV_USAGE_KERNEL must
+	 * stand for it. NULL counts as -ENOMEM; the hook may return -EINTR or
+	 * -ERESTARTSYS if a signal interrupted a wait.
 	 */
 	struct sg_table *(*map_dma_buf)(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir);
@@ -83,61 +85,66 @@ struct dma_buf_ops {
 			      enum dma_data_direction dir);
 
 	/**
-	 * @pin: resv held; needs @unpin. The memory may not move until @unpin
-	 * is called as often, and is cleared of old data as @map_dma_buf says.
-	 * Having it makes the exporter a dynamic one.
+	 * @pin: optional, resv held; requires @unpin. The memory must not move
+	 * until @unpin has been called as often as @pin. Old data must be
+	 * cleared as for @map_dma_buf. An exporter with this hook is a dynamic
+	 * exporter.
 	 */
 	int (*pin)(struct dma_buf_attachment *attach);
 
-	/** @unpin: resv held; undoes one @pin. */
+	/** @unpin: optional, resv held; undoes one @pin. */
 	void (*unpin)(struct dma_buf_attachment *attach);
 
 	/**
-	 * @mmap: optional, resv not held. Map the buffer, or fill it in at
-	 * fault time; the core checked that the range lies within the buffer.
+	 * @mmap: optional, resv not held. Map the buffer now, or install a
+	 * fault handler that does. The core has checked that the range lies
+	 * within the buffer.
 	 */
 	int (*mmap)(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
 	/**
-	 * @begin_cpu_access: optional, resv not held. The device accesses that
-	 * conflict are over; make the CPU see what devices wrote.
+	 * @begin_cpu_access: optional, resv not held. The conflicting device
+	 * accesses are over: make what devices wrote visible to the CPU.
 	 */
 	int (*begin_cpu_access)(struct dma_buf *dmabuf,
 				enum dma_data_direction dir);
 
 	/**
-	 * @end_cpu_access: optional, resv not held. Make devices see what the
-	 * CPU wrote.
+	 * @end_cpu_access: optional, resv not held. Make what the CPU wrote
+	 * visible to devices.
 	 */
 	int (*end_cpu_access)(struct dma_buf *dmabuf,
 			      enum dma_data_direction dir);
 
 	/**
-	 * @vmap: optional, resv held. Give the kernel address of the whole
-	 * buffer. The core counts its users and calls this for the first only.
+	 * @vmap: optional, resv held. Return the kernel address of the whole
+	 * buffer. The core counts the users of that address and calls the hook
+	 * for the first user only.
 	 */
 	int (*vmap)(struct dma_buf *dmabuf, struct iosys_map *map);
 
-	/** @vunmap: optional, resv held; called when @vmap's last user left. */
+	/** @vunmap: optional, resv held; called for the last user of @vmap. */
 	void (*vunmap)(struct dma_buf *dmabuf, struct iosys_map *map);
 };
 
 /**
  * struct dma_buf - a shared buffer
  *
- * A buffer is a file: it lives as long as somebody holds a reference to @file,
- * and the number of that file's inode identifies it. An attachment holds no
- * reference, unless its importer detached with a mapping left.
+ * A buffer is a file: the buffer lives as long as there is a reference to
+ * @file, and the number of that file's inode identifies the buffer. An
+ * attachment holds no reference, unless its importer has detached with a
+ * mapping left.
  */
 struct dma_buf {
-	/** @size: bytes; does not change. */
+	/** @size: size in bytes; does not change. */
 	size_t size;
 
 	/**
-	 * @file: the file that this buffer is; never NULL, never cleared. If the
-	 * buffer is kept for good because an importer forgot an attachment or a
-	 * kernel address, this becomes a file that is no dma-buf and never goes
-	 * away, so that references may still be taken and dropped.
+	 * @file: the file of this buffer; never NULL, never cleared. If the
+	 * buffer is leaked on purpose, because an importer has left an
+	 * attachment or a kernel mapping behind, the pointer changes to a file
+	 * that is no dma-buf and is never freed, so that references may still
+	 * be taken and dropped.
 	 */
 	struct file *file;
 
@@ -145,8 +152,8 @@ struct dma_buf {
 	struct list_head attachments;
 
 	/**
-	 * @ops: the exporter's hooks. An exporter may put a table of its own
-	 * here right after dma_buf_export(), so read it at each use.
+	 * @ops: the exporter's hooks. An exporter may replace the pointer right
+	 * after dma_buf_export(), so read it at each use.
 	 */
 	const struct dma_buf_ops *ops;
 
@@ -155,67 +162,68 @@ struct dma_buf {
 
 	/**
 	 * @name: name that user space gave the buffer, or NULL. Guarded by
-	 * @name_lock; a string that was replaced is freed after a grace period,
-	 * so that RCU readers may look at it without the lock.
+	 * @name_lock. A name that was replaced is freed after a grace period,
+	 * so RCU readers may read a name without the lock.
 	 */
 	const char *name;
 
-	/** @name_lock: guards @name. Innermost. */
+	/** @name_lock: guards @name. No other lock is taken under this one. */
 	spinlock_t name_lock;
 
-	/** @owner: module of the exporter, referenced until release. */
+	/** @owner: module of the exporter; the buffer holds a reference. */
 	struct module *owner;
 
-	/** @priv: the exporter's. */
+	/** @priv: private data of the exporter. */
 	void *priv;
 
 	/**
-	 * @resv: guards the attachments, mappings and pins and carries the
-	 * fences. The exporter's, or one that the core keeps.
+	 * @resv: guards the attachments, mappings and pins, and carries the
+	 * fences. Supplied by the exporter or embedded in the private object.
 	 *
-	 * Every driver obeys the rules of &enum dma_resv_usage on adding fences
-	 * and on waiting for them. Two kinds of driver have more to obey.
+	 * All drivers follow the rules of &enum dma_resv_usage for adding
+	 * fences and for waiting. Two kinds of driver have further rules.
 	 *
 	 * Drivers that take part in implicit synchronisation: each access that
 	 * the user-space API counts as a read gets a fence of usage
 	 * DMA_RESV_USAGE_READ, each one that it counts as a write a fence of
 	 * usage DMA_RESV_USAGE_WRITE. Which is which depends on the API and on
-	 * the window system. A write fence is always correct; it only
-	 * synchronises more than necessary. A new access depends on the fences
+	 * the window system. A write fence is always correct, but may
+	 * synchronise more than necessary. A new access depends on the fences
 	 * of usage dma_resv_usage_rw(). Drivers whose user-space API is
 	 * synchronous and does not pipeline work across drivers, such as V4L2,
 	 * add no fences.
 	 *
 	 * Dynamic importers: their devices must not reach the memory before all
-	 * fences of usage DMA_RESV_USAGE_KERNEL have signalled, and write fences
-	 * must be obeyed as well. Every access that the importer cannot stop at
-	 * once in &dma_buf_attach_ops.move_notify needs a fence in the
-	 * reservation: before the exporter moves the memory, it waits for
-	 * nothing else.
+	 * fences of usage DMA_RESV_USAGE_KERNEL have signalled, and write
+	 * fences must be obeyed as well. Every access that the importer cannot
+	 * stop at once in &dma_buf_attach_ops.move_notify needs a fence in the
+	 * reservation: the exporter waits for nothing else before it moves the
+	 * memory.
 	 */
 	struct dma_resv *resv;
 };
 
 /**
- * struct dma_buf_attach_ops - what a dynamic importer supplies
+ * struct dma_buf_attach_ops - the callbacks of a dynamic importer
  */
 struct dma_buf_attach_ops {
 	/**
-	 * @allow_peer2peer: the importer can deal with memory of another device
-	 * that has no struct page.
+	 * @allow_peer2peer: the importer can use memory of another device,
+	 * which has no struct page.
 	 */
 	bool allow_peer2peer;
 
 	union {
 		/**
-		 * @move_notify: resv held. The exporter is about to move the
-		 * memory: mappings made so far must not be used for new work,
-		 * and have to be made anew before the next use. What runs
-		 * already is covered by its fences. May unmap and unpin its own
-		 * attachment, may not detach it.
+		 * @move_notify: optional, resv held. The exporter is about to
+		 * move the memory: the importer must not use its present
+		 * mappings for new work, and must map again before the next
+		 * use. Fences cover the work that is already running. The
+		 * callback may unmap and unpin its own attachment, but must not
+		 * detach.
 		 *
-		 * Optional: without this callback, an importer must pin the
-		 * memory of a dynamic exporter before it maps.
+		 * An importer without this callback must pin the memory of a
+		 * dynamic exporter before it maps.
 		 */
 		void (*move_notify)(struct dma_buf_attachment *attach);
 
@@ -227,8 +235,8 @@ struct dma_buf_attach_ops {
 /**
  * struct dma_buf_attachment - a device's use of a buffer
  *
- * Made by dma_buf_attach() or dma_buf_dynamic_attach() only: the core keeps more
- * behind it than is seen here.
+ * Only dma_buf_attach() and dma_buf_dynamic_attach() create attachments: this
+ * struct is embedded in one that also has the core's private state.
  */
 struct dma_buf_attachment {
 	/** @dmabuf: the buffer; the importer holds a reference to it. */
@@ -238,44 +246,44 @@ struct dma_buf_attachment {
 	struct device *dev;
 
 	/**
-	 * @importer_ops: a dynamic importer's callbacks, NULL for a static
-	 * importer. Of an importer that detached with a mapping left, the core
-	 * replaces them by a table without callbacks.
+	 * @importer_ops: callbacks of a dynamic importer, NULL for a static
+	 * importer. If an importer detaches with a mapping left, the core
+	 * replaces the table by one without callbacks.
 	 */
 	const struct dma_buf_attach_ops *importer_ops;
 
-	/** @importer_priv: the importer's. */
+	/** @importer_priv: private data of the importer. */
 	void *importer_priv;
 
 	/** @node: link in &dma_buf.attachments, guarded by &dma_buf.resv. */
 	struct list_head node;
 
-	/** @sgt: the kept mapping if the exporter wants mappings cached. */
+	/** @sgt: the cached mapping, see &dma_buf_ops.cache_sgt_mapping. */
 	struct sg_table *sgt;
 
 	/** @dir: direction of @sgt. */
 	enum dma_data_direction dir;
 
 	/**
-	 * @peer2peer: the importer can deal with memory without struct page;
-	 * the exporter's attach hook clears it where it cannot serve that.
+	 * @peer2peer: the importer can use memory without struct page. The
+	 * exporter's attach hook clears this if it cannot serve peer DMA.
 	 */
 	bool peer2peer;
 
-	/** @priv: the exporter's. */
+	/** @priv: private data of the exporter. */
 	void *priv;
 };
 
 /**
  * struct dma_buf_export_info - arguments of dma_buf_export()
  * @exp_name: name of the exporter; must live as long as @owner
- * @owner: module that has the code behind @ops
+ * @owner: module that contains the functions of @ops
  * @ops: the exporter's hooks
- * @size: bytes, 1 to LLONG_MAX
- * @flags: O_RDONLY, O_WRONLY or O_RDWR, and O_NONBLOCK, for the file
- * @resv: reservation of the exporter's, which lives until its release hook is
- *	called, or NULL to have the core keep one
- * @priv: the exporter's, required
+ * @size: size in bytes, from 1 to LLONG_MAX
+ * @flags: for the file: O_RDONLY, O_WRONLY or O_RDWR, and O_NONBLOCK
+ * @resv: a reservation of the exporter, which must live until the release hook
+ *	is called, or NULL for one that is embedded in the buffer
+ * @priv: private data of the exporter, required
  */
 struct dma_buf_export_info {
 	const char *exp_name;
@@ -291,7 +299,7 @@ struct dma_buf_export_info {
  * DEFINE_DMA_BUF_EXPORT_INFO - declare arguments of dma_buf_export()
  * @name: name of the variable
  *
- * Exporter name and owner are those of the module that is being compiled.
+ * Sets the exporter's name and the owner to the module that is being compiled.
  */
 #define DEFINE_DMA_BUF_EXPORT_INFO(name)		\
 	struct dma_buf_export_info name = {		\
@@ -300,8 +308,8 @@ struct dma_buf_export_info {
 	}
 
 /**
- * get_dma_buf - take one more reference
- * @dmabuf: a buffer that the caller holds a reference to
+ * get_dma_buf - take a further reference to a buffer
+ * @dmabuf: a buffer that the caller already holds a reference to
  *
  * Context: any.
  */
@@ -311,11 +319,13 @@ static inline void get_dma_buf(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_is_dynamic - does the exporter move its memory?
+ * dma_buf_is_dynamic - check whether an exporter is a dynamic one
  * @dmabuf: a buffer
  *
+ * A dynamic exporter may move its memory while the memory is not pinned.
+ *
  * Context: any.
- * Return: true if it has a &dma_buf_ops.pin hook.
+ * Return: true if the exporter has a &dma_buf_ops.pin hook.
  */
 static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 {
@@ -323,14 +333,16 @@ static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_attachment_is_dynamic - does the importer have callbacks?
+ * dma_buf_attachment_is_dynamic - check whether an importer is a dynamic one
  * @attach: an attachment
  *
- * That is not to say that it can follow a move, for which it needs
- * &dma_buf_attach_ops.move_notify: see dma_buf_attach_revocable().
+ * An importer is dynamic if it has passed a &struct dma_buf_attach_ops to
+ * dma_buf_dynamic_attach(), even one that has no callback. So a dynamic
+ * importer need not be able to follow a move, see dma_buf_attach_revocable()
+ * for that.
  *
  * Context: any.
- * Return: true if it was made with &struct dma_buf_attach_ops.
+ * Return: true if &dma_buf_attachment.importer_ops is not NULL.
  */
 static inline bool
 dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
@@ -370,7 +382,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       struct sg_table *sgt,
 				       enum dma_data_direction dir);
 
-/* Memory that moves */
+/* Moving memory */
 bool dma_buf_attach_revocable(struct dma_buf_attachment *attach);
 void dma_buf_invalidate_mappings(struct dma_buf *dmabuf);
 void dma_buf_move_notify(struct dma_buf *dmabuf);

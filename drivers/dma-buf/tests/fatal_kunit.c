@@ -545,15 +545,6 @@ static int test_adder_thread(void *data)
 	kthread_complete_and_exit(&adder->done, 0);
 }
 
-/* Does somebody who waits to read mean to be told by this fence? */
-static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
-{
-	/* Pairs with dma_buf_poll_prepare(). */
-	struct dma_buf_poll *poll = smp_load_acquire(&to_object(dmabuf)->poll);
-
-	return poll && READ_ONCE(poll[DMA_BUF_POLL_IN].single.fence) == fence;
-}
-
 /*
  * One poller is about to put its callback on a fence, which is done before it comes
  * to that. Another has seen the first one's intention, and must not wait for good.
@@ -595,7 +586,7 @@ static void test_poll_never_added(struct kunit *test)
 	smp_store_release(&adder.go, true);
 	/* The other processor may be slow. */
 	for (tries = 0; tries < 1000000 && !adding; tries++) {
-		adding = test_is_armed(adder.dmabuf, fence);
+		adding = dma_buf_poll_will_wake_reader(adder.dmabuf, fence);
 		udelay(1);
 	}
 	if (adding)
@@ -753,9 +744,9 @@ static bool test_heard_enable(struct dma_fence *fence)
 
 	heard->asked++;
 	/* Held by the caller, it cannot be had. */
-	if (spin_trylock(&heard->obj->lock)) {
+	if (spin_trylock(&heard->obj->detach_lock)) {
 		heard->asked_unlocked++;
-		spin_unlock(&heard->obj->lock);
+		spin_unlock(&heard->obj->detach_lock);
 	}
 	return true;
 }
@@ -786,7 +777,7 @@ static void test_poll_locks_out_detach(struct kunit *test)
 		heard[i] = kzalloc(sizeof(*heard[i]), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, heard[i]);
 		spin_lock_init(&heard[i]->lock);
-		heard[i]->obj = to_object(dmabuf);
+		heard[i]->obj = dma_buf_to_object(dmabuf);
 		dma_fence_init(&heard[i]->base, &test_heard_ops, &heard[i]->lock,
 			       dma_fence_context_alloc(1), 1);
 		mock_add_fence(dmabuf, &heard[i]->base, DMA_RESV_USAGE_WRITE);

@@ -2,13 +2,13 @@
 /*
  * dma-buf: trace events.
  *
- * Every event names the buffer: its exporter, its size in bytes, and the inode
- * number by which fdinfo, bufinfo and /proc/PID/maps know it. Times are in
+ * Every event has the buffer's exporter, its size in bytes, and its inode
+ * number, which fdinfo, bufinfo and /proc/PID/maps show as well. Times are in
  * nanoseconds.
  *
- * The number is read by dma_buf_ino(), which the file that defines the events has
- * from the core's private header: an importer's late calls are traced as well, when
- * the buffer's file may be gone.
+ * dma_buf_ino(), of the core's private header, reads the inode number. The file
+ * is of no use for that: late calls of an importer are traced when the buffer's
+ * file may already be gone.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_buf
@@ -35,7 +35,7 @@ TRACE_DEFINE_ENUM(DMA_NONE);
 			 { DMA_FROM_DEVICE, "from_device" },	\
 			 { DMA_NONE, "none" })
 
-/* What all events begin with. The names stay; parsers know them. */
+/* The fields that all events begin with. Parsers depend on their names. */
 #define DMA_BUF_TRACE_FIELDS(buf)				\
 	__string(exp_name, (buf)->exp_name)			\
 	__field(size_t, size)					\
@@ -49,7 +49,7 @@ TRACE_DEFINE_ENUM(DMA_NONE);
 #define DMA_BUF_TRACE_FORMAT	"exp_name=%s size=%zu ino=%llu"
 #define DMA_BUF_TRACE_PRINT	__get_str(exp_name), __entry->size, __entry->ino
 
-/* And those about an attachment */
+/* The further fields of events about an attachment */
 #define DMA_BUF_TRACE_ATTACH_FIELDS(attachment)			\
 	__field(struct dma_buf_attachment *, attach)		\
 	__field(bool, is_dynamic)				\
@@ -82,7 +82,7 @@ DECLARE_EVENT_CLASS(dma_buf,
 	TP_printk(DMA_BUF_TRACE_FORMAT, DMA_BUF_TRACE_PRINT)
 );
 
-/* A buffer was made. */
+/* A buffer was exported. */
 DEFINE_EVENT(dma_buf, dma_buf_export,
 
 	TP_PROTO(struct dma_buf *dmabuf),
@@ -90,7 +90,7 @@ DEFINE_EVENT(dma_buf, dma_buf_export,
 	TP_ARGS(dmabuf)
 );
 
-/* Its last reference is gone, and the exporter is told now. */
+/* The last reference is gone, and the exporter's release hook comes next. */
 DEFINE_EVENT(dma_buf, dma_buf_release,
 
 	TP_PROTO(struct dma_buf *dmabuf),
@@ -98,7 +98,7 @@ DEFINE_EVENT(dma_buf, dma_buf_release,
 	TP_ARGS(dmabuf)
 );
 
-/* A driver drops a reference, maybe not the last. */
+/* A driver drops a reference, possibly the last one. */
 DEFINE_EVENT(dma_buf, dma_buf_put,
 
 	TP_PROTO(struct dma_buf *dmabuf),
@@ -106,7 +106,7 @@ DEFINE_EVENT(dma_buf, dma_buf_put,
 	TP_ARGS(dmabuf)
 );
 
-/* An importer's file was mapped, and shows the buffer. */
+/* A mapping of an importer's file was turned into one of the buffer. */
 DEFINE_EVENT(dma_buf, dma_buf_mmap,
 
 	TP_PROTO(struct dma_buf *dmabuf),
@@ -114,7 +114,7 @@ DEFINE_EVENT(dma_buf, dma_buf_mmap,
 	TP_ARGS(dmabuf)
 );
 
-/* The buffer's own file was mapped. */
+/* A process mapped the buffer's own file. */
 DEFINE_EVENT(dma_buf, dma_buf_mmap_internal,
 
 	TP_PROTO(struct dma_buf *dmabuf),
@@ -149,7 +149,7 @@ DECLARE_EVENT_CLASS(dma_buf_fd,
 	TP_printk(DMA_BUF_TRACE_FORMAT " fd=%d", DMA_BUF_TRACE_PRINT, __entry->fd)
 );
 
-/* A process gets a descriptor. */
+/* A process gets a new descriptor of the buffer. */
 DEFINE_EVENT(dma_buf_fd, dma_buf_fd,
 
 	TP_PROTO(struct dma_buf *dmabuf, int fd),
@@ -157,7 +157,7 @@ DEFINE_EVENT(dma_buf_fd, dma_buf_fd,
 	TP_ARGS(dmabuf, fd)
 );
 
-/* A driver asks for the buffer behind a descriptor. */
+/* A driver got the buffer of a descriptor. */
 DEFINE_EVENT(dma_buf_fd, dma_buf_get,
 
 	TP_PROTO(struct dma_buf *dmabuf, int fd),
@@ -228,7 +228,7 @@ TRACE_EVENT(dma_buf_pin,
 		  DMA_BUF_TRACE_PRINT, DMA_BUF_TRACE_ATTACH_PRINT, __entry->err)
 );
 
-/* @ns is all the time it took, of which @wait_ns went by waiting for fences. */
+/* @ns is the total time; @wait_ns of that went into waiting for fences. */
 TRACE_EVENT(dma_buf_map,
 
 	TP_PROTO(struct dma_buf_attachment *attachment,
@@ -291,7 +291,7 @@ TRACE_EVENT(dma_buf_unmap,
 		  show_dma_buf_dir(__entry->dir), __entry->ns)
 );
 
-/* @ns is all the time it took, of which @wait_ns went by waiting for fences. */
+/* @ns is the total time; @wait_ns of that went into waiting for fences. */
 TRACE_EVENT(dma_buf_begin_cpu_access,
 
 	TP_PROTO(struct dma_buf *dmabuf, enum dma_data_direction dir, int err,
@@ -346,7 +346,7 @@ TRACE_EVENT(dma_buf_end_cpu_access,
 		  __entry->err, __entry->ns)
 );
 
-/* Pollers will be woken when so many fences are done. */
+/* Pollers will be woken when this many fences have signalled. */
 TRACE_EVENT(dma_buf_poll_arm,
 
 	TP_PROTO(struct dma_buf *dmabuf, bool write, unsigned int fences),
@@ -369,7 +369,7 @@ TRACE_EVENT(dma_buf_poll_arm,
 		  DMA_BUF_TRACE_PRINT, __entry->write, __entry->fences)
 );
 
-/* They are woken, as all of those are done. */
+/* Pollers are woken, because all of these fences have signalled. */
 TRACE_EVENT(dma_buf_poll_wake,
 
 	TP_PROTO(struct dma_buf *dmabuf, bool write),
@@ -415,7 +415,7 @@ DECLARE_EVENT_CLASS(dma_buf_sync_file,
 		  __entry->fd)
 );
 
-/* A sync_file of the buffer's fences was made; @fd is its descriptor. */
+/* The buffer's fences were exported as a sync_file; @fd is its descriptor. */
 DEFINE_EVENT(dma_buf_sync_file, dma_buf_export_sync_file,
 
 	TP_PROTO(struct dma_buf *dmabuf, u32 flags, int fd),
@@ -423,7 +423,7 @@ DEFINE_EVENT(dma_buf_sync_file, dma_buf_export_sync_file,
 	TP_ARGS(dmabuf, flags, fd)
 );
 
-/* A sync_file's fences were added to the buffer. */
+/* The fences of a sync_file were added to the buffer. */
 DEFINE_EVENT(dma_buf_sync_file, dma_buf_import_sync_file,
 
 	TP_PROTO(struct dma_buf *dmabuf, u32 flags, int fd),
