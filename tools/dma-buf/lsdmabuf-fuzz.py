@@ -289,7 +289,7 @@ class State:
 def make_state():
     """A camera, a display, a server whose main thread has ended, and what else."""
     state = State()
-    devices = {42: [b"0000:00:02.0", b"vkms"], 77: [b"vkms", b"vkms"]}
+    devices = {42: [b"0000:00:02.0", b"vkms"], 77: [b"a\\012\\134b", b"a\\012\\134b"]}
     buffers = {
         42: (8192, b"vivid", b"frame"), 43: (8192, b"vivid", b"frame"),
         7: (1 << 20, b"system", None), 9: (4096, b"udmabuf", b""),

@@ -299,16 +299,18 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 
 	devices = snapshot_alloc(snap, count * sizeof(*devices));
 	for (size_t i = 0; i < count; i++) {
-		char *blank = with_driver ? strchr(names[i], ' ') : NULL;
+		char *name = names[i], *driver = NULL;
 
-		devices[i].times = 1;
-		if (blank) {
-			*blank = '\0';
-			devices[i].driver = snapshot_string(snap, names[i]);
-			devices[i].name = snapshot_string(snap, blank + 1);
-		} else {
-			devices[i].name = snapshot_string(snap, names[i]);
+		/* A blank within a name is not escaped: split before unescaping. */
+		if (with_driver && strchr(name, ' '))
+			driver = strsep(&name, " ");
+		if (driver) {
+			unescape(driver);
+			devices[i].driver = snapshot_string(snap, driver);
 		}
+		unescape(name);
+		devices[i].name = snapshot_string(snap, name);
+		devices[i].times = 1;
 	}
 	qsort(devices, count, sizeof(*devices), compare_devices);
 	for (size_t i = 1; i < count; i++) {
