@@ -25,6 +25,8 @@
 #include <sys/types.h>
 #include <linux/types.h>
 
+#include "bufinfo.h"
+
 /* As the kernel has it, whose compiler.h is not for programs */
 #define __printf(format_, first_)	\
 	__attribute__((__format__	\
@@ -228,8 +230,6 @@ struct sources {
 	bool no_bufinfo;
 };
 
-#define BUFINFO_PATH	"/sys/kernel/debug/dma_buf/bufinfo"
-
 void snapshot_take(struct snapshot *snap, const struct sources *sources);
 
 /* Take apart one line of bufinfo or one fdinfo: in lsdmabuf-parse.c */
@@ -253,7 +253,6 @@ struct map {
 
 #define LINK_PREFIX	"/dmabuf:"
 
-bool parse_number(const char *s, int base, __u64 *number);
 bool unescape(char *s);
 void unescape_newlines(char *s);
 bool strip_deleted(char *s);
