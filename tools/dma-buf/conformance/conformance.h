@@ -16,7 +16,7 @@
 #include <linux/dma-buf.h>
 #include <linux/types.h>
 
-#include "bufinfo.h"
+#include "../bufinfo.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 

@@ -308,12 +308,11 @@ def bufinfo():
         raise Skip("gcc is not installed")
     with tempfile.TemporaryDirectory() as top:
         os.mkdir(f"{top}/linux")
-        os.symlink(os.path.join(HERE, "../../include/uapi/linux/dma-buf.h"),
+        os.symlink(os.path.join(HERE, "../../../include/uapi/linux/dma-buf.h"),
                    f"{top}/linux/dma-buf.h")
         with open(f"{top}/lines.c", "w", encoding="utf-8") as f:
             f.write(BUFINFO_LINES)
-        sources = [os.path.join(HERE, name) for name in ("util.c", "bufinfo.c")
-                   if os.path.exists(os.path.join(HERE, name))]
+        sources = [os.path.join(HERE, name) for name in ("util.c", "../bufinfo.c")]
         subprocess.run([compiler, "-std=gnu11", "-D_GNU_SOURCE", f"-I{top}", f"-I{HERE}", "-pthread",
                         "-Wl,--wrap=fopen", "-o", f"{top}/lines", f"{top}/lines.c", *sources],
                        check=True, timeout=60)
@@ -362,7 +361,7 @@ def bufinfo():
 def installation():
     """make install puts both programs, their man pages and completions in their places"""
     with tempfile.TemporaryDirectory() as top:
-        subprocess.run(["make", "-C", HERE, f"O={top}/out", f"DESTDIR={top}/root", "prefix=/usr",
+        subprocess.run(["make", "-C", os.path.dirname(HERE), f"O={top}/out", f"DESTDIR={top}/root", "prefix=/usr",
                         "install"], check=True, timeout=600, capture_output=True)
         for name in ("dmabuf-conformance", "lsdmabuf"):
             for path in (f"bin/{name}", f"share/man/man1/{name}.1",
@@ -378,7 +377,7 @@ def main():
         return 0 if len(sys.argv) == 2 else 2
     PROGRAM = os.path.abspath(sys.argv[1] if len(sys.argv) == 2 else PROGRAM)
     if not os.access(PROGRAM, os.X_OK) or not os.path.isfile(PROGRAM):
-        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf",
+        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf/conformance",
               file=sys.stderr)
         return 2
     failed = 0

@@ -1901,7 +1901,7 @@ def main():
         PROGRAM = args.pop(0)
     PROGRAM = os.path.abspath(PROGRAM)
     if not os.path.isfile(PROGRAM) or not os.stat(PROGRAM).st_mode & stat.S_IXUSR:
-        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf",
+        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf/lsdmabuf",
               file=sys.stderr)
         return 2
     tests = list(flatten(unittest.defaultTestLoader.loadTestsFromModule(
