@@ -12,10 +12,9 @@
 #include <unistd.h>
 #include <linux/dma-buf.h>
 
+#include "../../tools/dma-buf/bufinfo.h"
 #include "buffers.h"
 #include "common.h"
-
-#define BUFINFO	"/sys/kernel/debug/dma_buf/bufinfo"
 
 #define BUFINFO_HINT \
 	"run as root, with debugfs mounted (mount -t debugfs none /sys/kernel/debug) and CONFIG_DEBUG_FS"
@@ -23,7 +22,7 @@
 struct facts {
 	unsigned long long inode;
 	unsigned long long size;
-	long count;
+	unsigned long long count;
 	char exporter[64];
 	char name[DMA_BUF_NAME_LEN];
 	char devices[128];
@@ -47,21 +46,25 @@ int buffer_set_name(int fd, const char *name)
 	return 0;
 }
 
-/* Copy the value of "key:\tvalue\n". */
-static void take_value(char *line, char *to, size_t size)
+/* The value of a line "KEY:\tVALUE", or NULL if the line has another key */
+static const char *value_of(const char *line, const char *key)
 {
-	char *value = strchr(line, '\t');
+	size_t length = strlen(key);
 
-	if (!value)
-		return;
-	value++;
-	value[strcspn(value, "\n")] = '\0';
-	snprintf(to, size, "%s", value);
+	if (strncmp(line, key, length) || strncmp(line + length, ":\t", 2))
+		return NULL;
+	return line + length + 2;
 }
 
+/*
+ * The first line with a key is the kernel's: the name comes last, and some kernels
+ * print it with its newlines, so that what follows may be part of the name.
+ */
 static int read_fdinfo(int fd, struct facts *facts)
 {
-	char path[64], text[64], *line = NULL;
+	bool has_size = false, has_count = false, is_damaged = false;
+	char path[64], *line = NULL;
+	const char *value;
 	struct stat st;
 	size_t len = 0;
 	FILE *file;
@@ -75,23 +78,31 @@ static int read_fdinfo(int fd, struct facts *facts)
 	if (!file)
 		return complain(errno, "mount /proc", "cannot open %s", path);
 
-	while (getline(&line, &len, file) > 0) {
-		if (!strncmp(line, "size:", 5)) {
-			take_value(line, text, sizeof(text));
-			facts->size = strtoull(text, NULL, 10);
-		} else if (!strncmp(line, "count:", 6)) {
-			take_value(line, text, sizeof(text));
-			facts->count = strtol(text, NULL, 10);
-		} else if (!strncmp(line, "exp_name:", 9)) {
-			take_value(line, facts->exporter, sizeof(facts->exporter));
-		} else if (!strncmp(line, "name:", 5)) {
-			take_value(line, facts->name, sizeof(facts->name));
+	while (!is_damaged && getline(&line, &len, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		value = value_of(line, "size");
+		if (value && !has_size) {
+			has_size = true;
+			is_damaged = !parse_number(value, 10, &facts->size);
+		}
+		value = value_of(line, "count");
+		if (value && !has_count) {
+			has_count = true;
+			is_damaged = !parse_number(value, 10, &facts->count);
+		}
+		value = value_of(line, "exp_name");
+		if (value && !facts->exporter[0])
+			snprintf(facts->exporter, sizeof(facts->exporter), "%s", value);
+		value = value_of(line, "name");
+		if (value) {
+			snprintf(facts->name, sizeof(facts->name), "%s", value);
+			break;
 		}
 	}
 	free(line);
 	fclose(file);
 
-	if (!facts->exporter[0])
+	if (is_damaged || !has_size || !has_count || !facts->exporter[0])
 		return complain(0, "the camera has to send dma-bufs",
 				"%s does not describe a dma-buf", path);
 	return 0;
@@ -105,50 +116,61 @@ static void add_device(struct facts *facts, const char *device)
 		 used ? ", " : "", device);
 }
 
-/*
- * Find the attached devices. A buffer's block begins with a line of tab
- * separated columns, the sixth is the inode; its device lines stand between
- * "Attached Devices:" and "Total", each after a tab.
- */
-static void read_bufinfo(struct facts *facts, unsigned int count)
+static struct facts *facts_find(struct facts *facts, unsigned int count,
+				unsigned long long inode)
 {
-	struct facts *current = NULL;
-	bool in_devices = false;
-	unsigned long long inode;
-	char *line = NULL;
 	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (facts[i].inode == inode)
+			return &facts[i];
+	}
+	return NULL;
+}
+
+/*
+ * Find the attached devices of some buffers. Returns how many buffers there are in
+ * the whole system, or -1 after a complaint.
+ */
+static int read_bufinfo(struct facts *facts, unsigned int count)
+{
+	struct bufinfo_reader reader = { 0 };
+	struct facts *current = NULL;
+	enum bufinfo_kind kind;
+	bool is_good = true;
+	char *line = NULL;
 	size_t len = 0;
+	ssize_t n;
 	FILE *file;
 
-	file = fopen(BUFINFO, "re");
-	if (!file) {
-		complain(errno, BUFINFO_HINT,
-			 "the table cannot name the attached devices, cannot open " BUFINFO);
-		for (i = 0; i < count; i++)
-			add_device(&facts[i], "?");
-		return;
-	}
+	file = fopen(BUFINFO_PATH, "re");
+	if (!file)
+		return complain(errno, BUFINFO_HINT, "cannot open " BUFINFO_PATH);
 
-	while (getline(&line, &len, file) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%*u\t%*x\t%*x\t%*d\t%*[^\t]\t%llu\t",
-			   &inode) == 1) {
-			in_devices = false;
-			current = NULL;
-			for (i = 0; i < count; i++) {
-				if (facts[i].inode == inode)
-					current = &facts[i];
-			}
-		} else if (!strncmp(line, "Total ", 6)) {
-			in_devices = false;
-		} else if (strstr(line, "Attached Devices:")) {
-			in_devices = true;
-		} else if (in_devices && current && line[0] == '\t' && line[1]) {
-			add_device(current, line + 1);
+	while (is_good && (n = getline(&line, &len, file)) > 0) {
+		if (line[n - 1] != '\n' || strlen(line) != (size_t)n) {
+			is_good = false;
+			break;
 		}
+		line[n - 1] = '\0';
+		kind = bufinfo_take(&reader, line);
+		is_good = kind != BUFINFO_NO_HEADING && !reader.damage;
+
+		if (kind == BUFINFO_BUFFER)
+			current = facts_find(facts, count, reader.buffer.ino);
+		else if (kind == BUFINFO_DEVICES && current)
+			current->devices[0] = '\0';
+		else if (kind == BUFINFO_DEVICE && current)
+			add_device(current, line + 1);
 	}
+	is_good = is_good && !ferror(file);
 	free(line);
 	fclose(file);
+
+	if (!is_good || !bufinfo_end(&reader) || reader.objects != reader.total_objects ||
+	    reader.bytes != reader.total_bytes)
+		return complain(0, NULL, BUFINFO_PATH " is damaged in line %zu", reader.line);
+	return reader.objects;
 }
 
 int buffers_print_table(const int *fds, unsigned int count)
@@ -164,12 +186,16 @@ int buffers_print_table(const int *fds, unsigned int count)
 		if (read_fdinfo(fds[i], &facts[i]))
 			goto out;
 	}
-	read_bufinfo(facts, count);
+	if (read_bufinfo(facts, count) < 0) {
+		fprintf(stderr, "  the table does not name the attached devices\n");
+		for (i = 0; i < count; i++)
+			snprintf(facts[i].devices, sizeof(facts[i].devices), "?");
+	}
 
 	printf("%6s  %8s  %10s  %10s  %-20s  %-12s  %s\n", "buffer", "inode",
 	       "size", "references", "exporter", "name", "attached devices");
 	for (i = 0; i < count; i++)
-		printf("%6u  %8llu  %10llu  %10ld  %-20s  %-12s  %s\n", i,
+		printf("%6u  %8llu  %10llu  %10llu  %-20s  %-12s  %s\n", i,
 		       facts[i].inode, facts[i].size, facts[i].count,
 		       facts[i].exporter,
 		       facts[i].name[0] ? facts[i].name : "<none>",
@@ -182,26 +208,7 @@ out:
 
 int buffers_count(void)
 {
-	char *line = NULL;
-	int objects = -1, found;
-	size_t len = 0;
-	FILE *file;
-
-	file = fopen(BUFINFO, "re");
-	if (!file)
-		return complain(errno, BUFINFO_HINT, "cannot open " BUFINFO);
-
-	/* The last line that fits counts: nothing follows the real one. */
-	while (getline(&line, &len, file) > 0) {
-		if (sscanf(line, "Total %d objects", &found) == 1)
-			objects = found;
-	}
-	free(line);
-	fclose(file);
-
-	if (objects < 0)
-		return complain(0, NULL, BUFINFO " has no line 'Total N objects'");
-	return objects;
+	return read_bufinfo(NULL, 0);
 }
 
 static int buffer_sync(int fd, __u64 flags)

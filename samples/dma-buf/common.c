@@ -40,7 +40,7 @@ int complain_end(const char *hint)
 	return -1;
 }
 
-int parse_number(const char *text, const char *option, unsigned int min,
+int parse_option(const char *text, const char *option, unsigned int min,
 		 unsigned int max, unsigned int *value)
 {
 	unsigned long number;

@@ -29,7 +29,7 @@ void messages_init(void);
 void complain_begin(int err);
 int complain_end(const char *hint);
 
-int parse_number(const char *text, const char *option, unsigned int min,
+int parse_option(const char *text, const char *option, unsigned int min,
 		 unsigned int max, unsigned int *value);
 
 unsigned long long now_ns(void);

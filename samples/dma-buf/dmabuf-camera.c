@@ -575,16 +575,16 @@ static int parse_options(struct camera *cam, int argc, char **argv)
 			cam->driver = optarg;
 			break;
 		case 'W':
-			ret = parse_number(optarg, "--width", 16, 8192, &cam->width);
+			ret = parse_option(optarg, "--width", 16, 8192, &cam->width);
 			break;
 		case 'H':
-			ret = parse_number(optarg, "--height", 16, 8192, &cam->height);
+			ret = parse_option(optarg, "--height", 16, 8192, &cam->height);
 			break;
 		case 'r':
-			ret = parse_number(optarg, "--rate", 1, 1000, &cam->rate);
+			ret = parse_option(optarg, "--rate", 1, 1000, &cam->rate);
 			break;
 		case 'b':
-			ret = parse_number(optarg, "--buffers", 3,
+			ret = parse_option(optarg, "--buffers", 3,
 					   LINK_MAX_BUFFERS, &cam->nr_wanted);
 			break;
 		case 'p':
@@ -594,11 +594,11 @@ static int parse_options(struct camera *cam, int argc, char **argv)
 			cam->socket_path = optarg;
 			break;
 		case 'w':
-			ret = parse_number(optarg, "--wait", 0, 3600,
+			ret = parse_option(optarg, "--wait", 0, 3600,
 					   &cam->connect_wait_s);
 			break;
 		case 't':
-			ret = parse_number(optarg, "--timeout", 1, 3600,
+			ret = parse_option(optarg, "--timeout", 1, 3600,
 					   &cam->frame_wait_s);
 			break;
 		case 'h':

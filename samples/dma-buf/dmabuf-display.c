@@ -602,19 +602,19 @@ static int parse_options(struct display *dpy, int argc, char **argv)
 			dpy->driver = optarg;
 			break;
 		case 'n':
-			ret = parse_number(optarg, "--frames", 0, 100000000,
+			ret = parse_option(optarg, "--frames", 0, 100000000,
 					   &dpy->frames);
 			break;
 		case 'c':
-			ret = parse_number(optarg, "--check-frame", 0, 100000000,
+			ret = parse_option(optarg, "--check-frame", 0, 100000000,
 					   &dpy->check_frame);
 			break;
 		case 'T':
-			ret = parse_number(optarg, "--tolerance", 0, 255,
+			ret = parse_option(optarg, "--tolerance", 0, 255,
 					   &dpy->tolerance);
 			break;
 		case 'k':
-			ret = parse_number(optarg, "--max-skipped", 0, 100000000,
+			ret = parse_option(optarg, "--max-skipped", 0, 100000000,
 					   &dpy->max_skipped);
 			break;
 		case 'p':
@@ -624,17 +624,17 @@ static int parse_options(struct display *dpy, int argc, char **argv)
 			dpy->socket_path = optarg;
 			break;
 		case 'w':
-			ret = parse_number(optarg, "--wait", 1, 3600,
+			ret = parse_option(optarg, "--wait", 1, 3600,
 					   &dpy->camera_wait_s);
 			break;
 		case 't':
-			ret = parse_number(optarg, "--timeout", 1, 3600,
+			ret = parse_option(optarg, "--timeout", 1, 3600,
 					   &dpy->frame_wait_s);
 			break;
 		case 'E':
 			dpy->mode = MODE_CHECK_EMPTY;
 			if (optarg)
-				ret = parse_number(optarg, "--check-empty", 0,
+				ret = parse_option(optarg, "--check-empty", 0,
 						   1000000, &dpy->expected);
 			break;
 		case 'C':

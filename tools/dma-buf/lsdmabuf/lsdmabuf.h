@@ -2,9 +2,9 @@
 /*
  * lsdmabuf: what its parts share.
  *
- * A snapshot is taken of the whole system (lsdmabuf-scan.c) into tables
- * (lsdmabuf-model.c), and is printed from them (lsdmabuf-print.c for people,
- * lsdmabuf-export.c for programs). Nothing is printed while processes are looked
+ * A snapshot is taken of the whole system (scan.c) into tables
+ * (model.c), and is printed from them (print.c for people,
+ * export.c for programs). Nothing is printed while processes are looked
  * at: what a name or a size means may be known only when all have been seen.
  *
  * Names come from whoever made the buffer or the process, and are raw bytes here.
@@ -24,6 +24,8 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 #include <linux/types.h>
+
+#include "../bufinfo.h"
 
 /* As the kernel has it, whose compiler.h is not for programs */
 #define __printf(format_, first_)	\
@@ -228,11 +230,9 @@ struct sources {
 	bool no_bufinfo;
 };
 
-#define BUFINFO_PATH	"/sys/kernel/debug/dma_buf/bufinfo"
-
 void snapshot_take(struct snapshot *snap, const struct sources *sources);
 
-/* Take apart one line of bufinfo or one fdinfo: in lsdmabuf-parse.c */
+/* Take apart one line of bufinfo or one fdinfo: in parse.c */
 struct fdinfo {
 	bool has_ino, has_size, has_name;
 	__u64 ino, size;
@@ -253,7 +253,6 @@ struct map {
 
 #define LINK_PREFIX	"/dmabuf:"
 
-bool parse_number(const char *s, int base, __u64 *number);
 bool unescape(char *s);
 void unescape_newlines(char *s);
 bool strip_deleted(char *s);
@@ -287,7 +286,7 @@ void print_total(struct text *out, const struct snapshot *snap, const struct sty
 void print_json(struct text *out, const struct snapshot *snap);
 void print_dot(struct text *out, const struct snapshot *snap, const struct style *style);
 
-/* Names, made fit to be seen: in lsdmabuf-text.c */
+/* Names, made fit to be seen: in text.c */
 unsigned int decode_utf8(const char *s, unsigned int *length);
 bool is_deceptive(unsigned int c);
 size_t escape_visible(struct text *out, const char *s, bool utf8);

@@ -16,6 +16,8 @@
 #include <linux/dma-buf.h>
 #include <linux/types.h>
 
+#include "../bufinfo.h"
+
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 /* How many pages a check's buffer has, where the exporter lets us choose */
@@ -23,8 +25,6 @@
 
 /* How many descriptors the checks may have open at a time, and the program itself */
 #define DESCRIPTORS	128
-
-#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
 
 /*
  * Whoever reads bufinfo, or walks the buffers with a BPF program, refers to one
@@ -197,6 +197,13 @@ int fd_lowest(void);
 struct fd_state fd_state(void);
 void expect_no_fd_left(struct fd_state before);
 bool bufinfo_readable(void);
+/*
+ * Call @each for every line of a buffer (BUFINFO_BUFFER) and for the number of
+ * devices that ends what belongs to the buffer (BUFINFO_DEVICE_COUNT). Returns NULL,
+ * or why bufinfo cannot be read or believed; @each may have been called by then.
+ */
+const char *bufinfo_read(void (*each)(const struct bufinfo_reader *reader,
+				      enum bufinfo_kind kind, void *data), void *data);
 int bufinfo_lines(ino_t ino);
 int bufinfo_lines_left(ino_t ino);
 bool kernel_before(unsigned int major, unsigned int minor);

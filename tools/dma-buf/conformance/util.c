@@ -382,40 +382,77 @@ void expect_no_fd_left(struct fd_state before)
 
 bool bufinfo_readable(void)
 {
-	int fd = open(BUFINFO, O_RDONLY | O_CLOEXEC);
+	int fd = open(BUFINFO_PATH, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
 }
 
-/* By tabs, as an exporter's name may have blanks: true if this is @ino's line. */
-static bool bufinfo_is_of(char *line, ino_t ino)
+const char *bufinfo_read(void (*each)(const struct bufinfo_reader *reader,
+				      enum bufinfo_kind kind, void *data), void *data)
 {
-	char *column = NULL, *rest = line, *end;
-	int i;
+	struct bufinfo_reader reader = {};
+	const char *why = NULL;
+	enum bufinfo_kind kind;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	FILE *f;
 
-	/* size, flags, mode, count, exporter, inode number, name */
-	for (i = 0; i < 6; i++)
-		column = strsep(&rest, "\t");
-	if (!column)
-		return false;
-	return strtoull(column, &end, 10) == ino && end != column && (!*end || *end == '\n');
+	f = fopen(BUFINFO_PATH, "re");
+	if (!f)
+		return errno_name(errno);
+	while (!why && (n = getline(&line, &room, f)) > 0) {
+		if (line[n - 1] == '\n')
+			line[--n] = '\0';
+		else
+			why = "its last line is cut short";
+		if (strlen(line) != (size_t)n)
+			why = "a NUL byte is in it";
+		if (why)
+			break;
+		kind = bufinfo_take(&reader, line);
+		if (kind == BUFINFO_NO_HEADING)
+			why = "its heading is missing or damaged";
+		else if (reader.damage)
+			why = "a line of it is not understood, or in the wrong place";
+		else if (kind == BUFINFO_BUFFER || kind == BUFINFO_DEVICE_COUNT)
+			each(&reader, kind, data);
+	}
+	if (!why && ferror(f))
+		why = errno_name(errno);
+	else if (!why && !bufinfo_end(&reader))
+		why = "its end is missing";
+	else if (!why && (reader.objects != reader.total_objects ||
+			  reader.bytes != reader.total_bytes))
+		why = "its totals are not those of the buffers in it";
+	free(line);
+	fclose(f);
+	return why;
+}
+
+struct tally {
+	ino_t ino;
+	int lines;
+};
+
+static void count_line(const struct bufinfo_reader *reader, enum bufinfo_kind kind,
+		       void *data)
+{
+	struct tally *tally = data;
+
+	tally->lines += kind == BUFINFO_BUFFER && reader->buffer.ino == tally->ino;
 }
 
 /* How many lines of the list are of the buffer with this inode number */
 int bufinfo_lines(ino_t ino)
 {
-	char line[1024];
-	int found = 0;
-	FILE *f;
+	struct tally tally = { .ino = ino };
+	const char *why = bufinfo_read(count_line, &tally);
 
-	f = fopen(BUFINFO, "re");
-	require(f, "%s cannot be read: %s", BUFINFO, errno_name(errno));
-	while (fgets(line, sizeof(line), f))
-		found += bufinfo_is_of(line, ino);
-	fclose(f);
-	return found;
+	require(!why, "%s: %s", BUFINFO_PATH, why);
+	return tally.lines;
 }
 
 /* How many are left of one that was closed; none, if they go within a second */

@@ -30,7 +30,7 @@
 #endif
 
 #include "conformance.h"
-#include "../../drivers/dma-buf/testdev/dma-buf-testdev.h"
+#include "../../../drivers/dma-buf/testdev/dma-buf-testdev.h"
 
 #ifndef DMA_BUF_MAGIC
 #define DMA_BUF_MAGIC	0x444d4142

@@ -9,7 +9,6 @@
  * count.
  */
 #include <limits.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,29 +22,6 @@ const char * const counter_names[COUNTERS] = {
 	[COUNT_PINNED]		= "pinned",
 	[COUNT_VMAPS]		= "vmaps",
 };
-
-/* All of s must be the number; strtoull() would take signs and blanks as well. */
-bool parse_number(const char *s, int base, __u64 *number)
-{
-	const char *digits = base == 16 ? "0123456789abcdefABCDEF" : "0123456789";
-	char *end;
-
-	if (!*s || s[strspn(s, digits)])
-		return false;
-	errno = 0;
-	*number = strtoull(s, &end, base);
-	return !errno;
-}
-
-static bool parse_signed(const char *s, long long *number)
-{
-	__u64 value;
-
-	if (!parse_number(s + (*s == '-'), 10, &value) || value > LLONG_MAX)
-		return false;
-	*number = *s == '-' ? -(long long)value : (long long)value;
-	return true;
-}
 
 static int octal(const char *s)
 {
@@ -299,16 +275,18 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 
 	devices = snapshot_alloc(snap, count * sizeof(*devices));
 	for (size_t i = 0; i < count; i++) {
-		char *blank = with_driver ? strchr(names[i], ' ') : NULL;
+		char *name = names[i], *driver = NULL;
 
-		devices[i].times = 1;
-		if (blank) {
-			*blank = '\0';
-			devices[i].driver = snapshot_string(snap, names[i]);
-			devices[i].name = snapshot_string(snap, blank + 1);
-		} else {
-			devices[i].name = snapshot_string(snap, names[i]);
+		/* A blank within a name is not escaped: split before unescaping. */
+		if (with_driver && strchr(name, ' '))
+			driver = strsep(&name, " ");
+		if (driver) {
+			unescape(driver);
+			devices[i].driver = snapshot_string(snap, driver);
 		}
+		unescape(name);
+		devices[i].name = snapshot_string(snap, name);
+		devices[i].times = 1;
 	}
 	qsort(devices, count, sizeof(*devices), compare_devices);
 	for (size_t i = 1; i < count; i++) {
@@ -321,215 +299,89 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 	buffer->device_count = n + 1;
 }
 
-/*
- * A buffer's line of bufinfo: size, flags, mode, count, exporter, inode number
- * and name, with tabs in between. Each number has eight digits or more, so that
- * no name, which has NAME_MAX_BYTES at most, is long enough to forge such a line.
- */
-struct buffer_line {
+struct bufinfo {
+	struct snapshot *snap;
+	struct bufinfo_reader reader;
+	/* The buffer whose lines these are, until its devices have been counted */
 	struct buffer *buffer;
-	__u64 size;
-	size_t name_bytes;
-	bool twice;			/* there was one of this buffer before */
+	char **devices;
+	size_t device_count, device_room;
 };
 
-static bool parse_buffer_line(char *line, struct snapshot *snap, struct buffer_line *parsed)
+static void damaged(struct bufinfo *info, const char *how)
 {
-	enum { EXPORTER = 4, DIGITS = 8 };
-	char *field[6];
-	__u64 size, flags, mode, ino;
-	struct buffer *buffer;
-	long long count;
+	snapshot_lacks(info->snap, LACK_BUFINFO_LINES, "line %zu %s", info->reader.line,
+		       how);
+}
 
-	for (int i = 0; i < 6; i++) {
-		field[i] = strsep(&line, "\t");
-		if (!line || (i != EXPORTER && strlen(field[i]) < DIGITS))
-			return false;
-	}
-	if (!parse_number(field[0], 10, &size) || !parse_number(field[1], 16, &flags) ||
-	    !parse_number(field[2], 16, &mode) || !parse_signed(field[3], &count) ||
-	    !parse_number(field[5], 10, &ino))
-		return false;
+static void begin_buffer(struct bufinfo *info)
+{
+	struct bufinfo_buffer *line = &info->reader.buffer;
+	struct snapshot *snap = info->snap;
+	struct buffer *buffer = snapshot_buffer(snap, line->ino);
 
-	buffer = snapshot_buffer(snap, ino);
-	*parsed = (struct buffer_line) {
-		.buffer = buffer,
-		.size = size,
-		.name_bytes = strlen(line),
-		.twice = buffer->in_bufinfo,
-	};
+	if (buffer->in_bufinfo)
+		damaged(info, "is of a buffer that was there before");
 	buffer->in_bufinfo = true;
-	snapshot_set_size(snap, buffer, size, "bufinfo");
-	snapshot_set_exporter(snap, buffer, field[EXPORTER], "bufinfo");
+	info->buffer = buffer;
+	info->device_count = 0;
+	snapshot_set_size(snap, buffer, line->size, "bufinfo");
+	snapshot_set_exporter(snap, buffer, line->exporter, "bufinfo");
 	if (buffer->counters[COUNT_REFS] < 0)
-		buffer->counters[COUNT_REFS] = count;
+		buffer->counters[COUNT_REFS] = line->count;
 
 	/* A name of just these characters is not told from none. */
 	if (buffer->name_source < NAME_BUFINFO) {
 		buffer->name_source = NAME_BUFINFO;
 		buffer->name = NULL;
-		if (strcmp(line, "<none>")) {
-			unescape(line);
-			buffer->name = snapshot_string(snap, line);
+		if (strcmp(line->name, "<none>")) {
+			unescape(line->name);
+			buffer->name = snapshot_string(snap, line->name);
 		}
 	}
-	return true;
 }
 
-static bool is_device_count(const char *line, size_t *count)
-{
-	char digits[21];
-	size_t n;
-	__u64 number;
-
-	if (strncmp(line, "Total ", 6))
-		return false;
-	line += 6;
-	n = strspn(line, "0123456789");
-	if (n >= sizeof(digits) || strcmp(line + n, " devices attached"))
-		return false;
-	memcpy(digits, line, n);
-	digits[n] = '\0';
-	if (!parse_number(digits, 10, &number))
-		return false;
-	*count = number;
-	return true;
-}
-
-/* "Total N objects, M bytes", the last line */
-static bool parse_totals(const char *line, __u64 *objects, __u64 *bytes)
-{
-	char digits[2][21];
-	int n = 0;
-
-	if (sscanf(line, "Total %20[0-9] objects, %20[0-9] bytes%n", digits[0], digits[1],
-		   &n) != 2 || !n || line[n])
-		return false;
-	return parse_number(digits[0], 10, objects) && parse_number(digits[1], 10, bytes);
-}
-
-/* The names of the columns, padded with blanks in some kernels and columns */
-static bool is_heading(char *line)
-{
-	static const char * const columns[] = {
-		"size", "flags", "mode", "count", "exp_name", "ino", "name",
-	};
-	char *field;
-	size_t n = 0;
-
-	while ((field = strsep(&line, "\t"))) {
-		size_t length = strcspn(field, " ");
-
-		if (n == ARRAY_SIZE(columns) || length != strlen(columns[n]) ||
-		    memcmp(field, columns[n], length) ||
-		    field[length + strspn(field + length, " ")])
-			return false;
-		n++;
-	}
-	/* Some kernels print names, and do not say so here. */
-	return n >= ARRAY_SIZE(columns) - 1;
-}
-
-/* A buffer's name has at most so many bytes. */
-#define NAME_MAX_BYTES	31
-
-struct bufinfo {
-	struct snapshot *snap;
-	size_t line_number;
-	/* The buffer whose lines these are, until its devices have been counted */
-	struct buffer *buffer;
-	/* How much of its name may still come, if that has newlines */
-	size_t name_left;
-	bool in_devices;
-	char **devices;
-	size_t device_count, device_room;
-	/* What there was, and what the totals say */
-	__u64 objects, bytes, largest;
-	bool has_totals;
-	__u64 total_objects, total_bytes;
-};
-
-static void damaged(struct bufinfo *info, const char *how)
-{
-	snapshot_lacks(info->snap, LACK_BUFINFO_LINES, "line %zu %s", info->line_number,
-		       how);
-}
-
-/* Is this a further line of a name that is not escaped? */
-static bool is_rest_of_name(struct bufinfo *info, size_t length)
-{
-	/* With the newline before it */
-	if (!info->buffer || length >= info->name_left)
-		return false;
-	info->name_left -= length + 1;
-	return true;
-}
-
-static void end_devices(struct bufinfo *info, size_t total)
+static void end_buffer(struct bufinfo *info)
 {
 	struct buffer *buffer = info->buffer;
 
-	if (total == info->device_count)
-		add_devices(info->snap, buffer, info->devices, total, false);
+	if (info->reader.devices == info->device_count)
+		add_devices(info->snap, buffer, info->devices, info->device_count, false);
 	else
 		damaged(info, "counts other devices than there are");
 	if (buffer->counters[COUNT_ATTACHMENTS] < 0)
-		buffer->counters[COUNT_ATTACHMENTS] = total;
-	info->buffer = NULL;
-	info->in_devices = false;
+		buffer->counters[COUNT_ATTACHMENTS] = info->reader.devices;
 }
 
-/* A buffer's own line. Returns false if it is something else. */
-static bool begin_buffer(struct bufinfo *info, char *line)
+/* Returns false if this is no bufinfo. */
+static bool parse_bufinfo_line(struct bufinfo *info, char *line)
 {
-	struct buffer_line parsed;
+	enum bufinfo_kind kind = bufinfo_take(&info->reader, line);
 
-	if (!parse_buffer_line(line, info->snap, &parsed))
+	if (info->reader.damage)
+		damaged(info, info->reader.damage);
+	switch (kind) {
+	case BUFINFO_NO_HEADING:
 		return false;
-	if (info->buffer)
-		damaged(info, "comes before the devices of the buffer above it");
-	if (parsed.twice)
-		damaged(info, "is of a buffer that was there before");
-	info->buffer = parsed.buffer;
-	info->in_devices = false;
-	info->device_count = 0;
-	info->name_left = parsed.name_bytes < NAME_MAX_BYTES ?
-			  NAME_MAX_BYTES - parsed.name_bytes : 0;
-	info->objects++;
-	info->bytes += parsed.size;
-	if (parsed.size > info->largest)
-		info->largest = parsed.size;
-	return true;
-}
-
-static void parse_bufinfo_line(struct bufinfo *info, char *line)
-{
-	size_t total, length = strlen(line);
-
-	if (info->has_totals) {
-		if (length)
-			damaged(info, "comes after the totals");
-	} else if (info->buffer && !strcmp(line, "\tAttached Devices:")) {
-		/* If there was one before, a name has forged it. */
-		info->in_devices = true;
+	case BUFINFO_BUFFER:
+		begin_buffer(info);
+		break;
+	case BUFINFO_DEVICES:
 		info->device_count = 0;
-	} else if (info->in_devices && line[0] == '\t') {
+		break;
+	case BUFINFO_DEVICE:
 		info->devices = grow(info->devices, info->device_count,
 				     &info->device_room, sizeof(*info->devices));
 		info->devices[info->device_count++] = line + 1;
-	} else if (info->in_devices && is_device_count(line, &total)) {
-		end_devices(info, total);
-	} else if (info->buffer && line[0] == '\t') {
-		/* A fence, or what later kernels have to say */
-		return;
-	} else if (!info->buffer && parse_totals(line, &info->total_objects,
-						 &info->total_bytes)) {
-		info->has_totals = true;
-	} else if (begin_buffer(info, line) || is_rest_of_name(info, length)) {
-		return;
-	} else if (info->buffer || length) {
-		damaged(info, "is not understood");
+		break;
+	case BUFINFO_DEVICE_COUNT:
+		end_buffer(info);
+		break;
+	case BUFINFO_TOTALS:
+	case BUFINFO_OTHER:
+		break;
 	}
+	return true;
 }
 
 /*
@@ -540,43 +392,33 @@ static void parse_bufinfo_line(struct bufinfo *info, char *line)
 bool parse_bufinfo(struct text *text, struct snapshot *snap)
 {
 	struct bufinfo info = { .snap = snap };
+	const struct bufinfo_reader *reader = &info.reader;
 	bool whole = text->used && text->data[text->used - 1] == '\n';
-	bool has_nul = spoil_lines_with_nul(text);
+	bool has_nul = spoil_lines_with_nul(text), is_bufinfo = true;
 	char *p = text->data, *line;
 
-	do {
-		line = strsep(&p, "\n");
-		info.line_number++;
-	} while (line && !*line);
-	if (!line || strcmp(line, "Dma-buf Objects:"))
-		return false;
-	line = strsep(&p, "\n");
-	info.line_number++;
-	if (!line || !is_heading(line))
-		return false;
-
-	while ((line = strsep(&p, "\n"))) {
-		info.line_number++;
+	while (is_bufinfo && (line = strsep(&p, "\n"))) {
 		/* After the last newline there is nothing. */
 		if (p || *line)
-			parse_bufinfo_line(&info, line);
+			is_bufinfo = parse_bufinfo_line(&info, line);
 	}
+	free(info.devices);
+	/* The columns come before the first buffer: nothing was done so far. */
+	if (!is_bufinfo || reader->place <= BUFINFO_EXPECTS_COLUMNS)
+		return false;
 
-	/* Where a size has 32 bits, the sum has, too. */
-	if (info.largest <= UINT32_MAX && info.total_bytes <= UINT32_MAX)
-		info.bytes &= UINT32_MAX;
+	whole = bufinfo_end(&info.reader) && whole;
 	if (has_nul)
 		snapshot_lacks(snap, LACK_BUFINFO_LINES, "it has a NUL byte");
-	else if (info.buffer || !info.has_totals || !whole)
+	else if (!whole)
 		damaged(&info, "is the last one: the end is missing");
-	else if (info.objects != info.total_objects)
+	else if (reader->objects != reader->total_objects)
 		snapshot_lacks(snap, LACK_BUFINFO_LINES,
-			       "%llu of %llu buffers are there", info.objects,
-			       info.total_objects);
-	else if (info.bytes != info.total_bytes)
+			       "%llu of %llu buffers are there", reader->objects,
+			       reader->total_objects);
+	else if (reader->bytes != reader->total_bytes)
 		snapshot_lacks(snap, LACK_BUFINFO_LINES,
 			       "buffers have %llu bytes, and %llu in the totals",
-			       info.bytes, info.total_bytes);
-	free(info.devices);
+			       reader->bytes, reader->total_bytes);
 	return true;
 }

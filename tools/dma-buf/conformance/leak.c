@@ -41,23 +41,6 @@ static dev_t buffers_dev;
 static struct listing known;
 static const char *blind = "nothing was watched yet";
 
-/* One line of a buffer: false if it is another kind of line. */
-static bool parse_buffer(char *line, ino_t *ino, char **exporter)
-{
-	char *columns[6], *rest = line, *end;
-	unsigned int i;
-
-	/* size, flags, mode, count, exporter, inode number, name */
-	for (i = 0; i < ARRAY_SIZE(columns); i++) {
-		columns[i] = strsep(&rest, "\t");
-		if (!columns[i] || !*columns[i])
-			return false;
-	}
-	*ino = strtoull(columns[5], &end, 10);
-	*exporter = columns[4];
-	return end != columns[5] && (!*end || *end == '\n');
-}
-
 static bool listing_add(struct listing *listing, ino_t ino)
 {
 	struct listed *more;
@@ -83,55 +66,62 @@ static bool listing_has(const struct listing *listing, ino_t ino)
 	return false;
 }
 
-/* The buffers of our exporter that there are now. Returns 0 or an errno. */
-static int listing_read(struct listing *listing)
+struct reading {
+	struct listing *listing;
+	bool ours;			/* the last buffer */
+	bool no_memory;
+};
+
+static void listing_take(const struct bufinfo_reader *reader, enum bufinfo_kind kind,
+			 void *data)
 {
-	bool ours = false, good = true;
-	char line[1024], *exporter;
-	unsigned int devices;
-	ino_t ino;
-	int end;
-	FILE *f;
+	struct reading *reading = data;
+	struct listing *listing = reading->listing;
+
+	if (kind == BUFINFO_BUFFER) {
+		reading->ours = !strcmp(reader->buffer.exporter, exporter_name);
+		if (reading->ours && !listing_add(listing, reader->buffer.ino)) {
+			reading->ours = false;
+			reading->no_memory = true;
+		}
+	} else if (reading->ours && reader->devices) {
+		listing->buffers[listing->count - 1].attached = true;
+	}
+}
+
+/* The buffers of our exporter that there are now. Returns NULL, or what is wrong. */
+static const char *listing_read(struct listing *listing)
+{
+	struct reading reading = { .listing = listing };
+	const char *why;
 
 	listing->count = 0;
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return errno;
-	while (good && fgets(line, sizeof(line), f)) {
-		/* This comes after the buffer's line, and after those of the devices. */
-		end = 0;
-		if (sscanf(line, "Total %u devices attached%n", &devices, &end) == 1 && end &&
-		    devices && ours)
-			listing->buffers[listing->count - 1].attached = true;
-		if (!parse_buffer(line, &ino, &exporter))
-			continue;
-		ours = !strcmp(exporter, exporter_name);
-		if (ours)
-			good = listing_add(listing, ino);
-	}
-	good = good && !ferror(f);
-	fclose(f);
-	return good ? 0 : EIO;
+	why = bufinfo_read(listing_take, &reading);
+	return why ?: reading.no_memory ? "out of memory" : NULL;
+}
+
+struct search {
+	ino_t ino;
+	bool found;
+};
+
+static void find_exporter(const struct bufinfo_reader *reader, enum bufinfo_kind kind,
+			  void *data)
+{
+	struct search *search = data;
+
+	if (kind != BUFINFO_BUFFER || reader->buffer.ino != search->ino)
+		return;
+	search->found = true;
+	snprintf(exporter_name, sizeof(exporter_name), "%s", reader->buffer.exporter);
 }
 
 /* The name that bufinfo has for the exporter of this buffer */
 static bool learn_exporter(ino_t ino)
 {
-	char line[1024], *exporter;
-	bool found = false;
-	ino_t listed;
-	FILE *f;
+	struct search search = { .ino = ino };
 
-	f = fopen(BUFINFO, "re");
-	if (!f)
-		return false;
-	while (!found && fgets(line, sizeof(line), f)) {
-		found = parse_buffer(line, &listed, &exporter) && listed == ino;
-		if (found)
-			snprintf(exporter_name, sizeof(exporter_name), "%s", exporter);
-	}
-	fclose(f);
-	return found;
+	return !bufinfo_read(find_exporter, &search) && search.found;
 }
 
 /* A link like /proc/PID/fd/N. Nothing but a buffer is asked, or it may not answer. */
@@ -248,7 +238,7 @@ const char *watch_blind(void)
 void watch_before(void)
 {
 	if (!blind && listing_read(&known))
-		blind = "bufinfo cannot be read any more";
+		blind = "bufinfo cannot be read any more, or is damaged";
 }
 
 /* How many buffers are left since watch_before(). Some of their numbers go to @inos. */
@@ -261,7 +251,7 @@ unsigned int watch_after(ino_t *inos, unsigned int room)
 
 	for (try = 0; !blind; try++) {
 		if (listing_read(&now))
-			blind = "bufinfo cannot be read any more";
+			blind = "bufinfo cannot be read any more, or is damaged";
 		else if (!count_new(&now) || try == SETTLE_TRIES)
 			break;
 		sleep_ms(SETTLE_MS);

@@ -230,11 +230,138 @@ printf '%s\\n' "${COMPREPLY[@]}"
     assert completed("--fd", "") == []
 
 
+# Reads a file in place of bufinfo, and prints how many lines a buffer has there.
+BUFINFO_LINES = r"""
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "conformance.h"
+
+static const char *file;
+
+FILE *__real_fopen(const char *path, const char *mode);
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	return __real_fopen(strcmp(path, "/sys/kernel/debug/dma_buf/bufinfo") ? path : file, mode);
+}
+
+void failed(const char *format, ...)
+{
+	(void)format;
+	abort();
+}
+
+void stop(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	exit(0);
+}
+
+void skip(const char *format, ...)
+{
+	(void)format;
+	abort();
+}
+
+bool has_failed(void)
+{
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	file = argv[argc - 2];
+	printf("%d", bufinfo_lines(atoi(argv[argc - 1])));
+	return 0;
+}
+"""
+
+BUFINFO = """
+Dma-buf Objects:
+size    \tflags   \tmode    \tcount   \texp_name\tino     \tname
+00004096\t00080002\t00060007\t00000001\tsystem\t00000042\tframe
+\twrite fence:vivid 0-out seq 4 unsignalled
+\tAttached Devices:
+\tvkms
+Total 1 devices attached
+
+00008192\t00080002\t00060007\t00000003\tan exporter\t00000043\t<none>
+\tAttached Devices:
+Total 0 devices attached
+
+
+Total 2 objects, 12288 bytes
+"""
+
+
+@test
+def bufinfo():
+    """bufinfo is read strictly: a line counts in its place, and damage is an error"""
+    compiler = shutil.which("gcc")
+    if not compiler:
+        raise Skip("gcc is not installed")
+    with tempfile.TemporaryDirectory() as top:
+        os.mkdir(f"{top}/linux")
+        os.symlink(os.path.join(HERE, "../../../include/uapi/linux/dma-buf.h"),
+                   f"{top}/linux/dma-buf.h")
+        with open(f"{top}/lines.c", "w", encoding="utf-8") as f:
+            f.write(BUFINFO_LINES)
+        sources = [os.path.join(HERE, name) for name in ("util.c", "../bufinfo.c")]
+        subprocess.run([compiler, "-std=gnu11", "-D_GNU_SOURCE", f"-I{top}", f"-I{HERE}", "-pthread",
+                        "-Wl,--wrap=fopen", "-o", f"{top}/lines", f"{top}/lines.c", *sources],
+                       check=True, timeout=60)
+
+        def lines(text, ino):
+            with open(f"{top}/bufinfo", "w", encoding="utf-8") as f:
+                f.write(text)
+            done = subprocess.run([f"{top}/lines", f"{top}/bufinfo", str(ino)], check=True,
+                                  timeout=60, capture_output=True, text=True)
+            return done.stdout.removeprefix("/sys/kernel/debug/dma_buf/bufinfo: ")
+
+        assert [lines(BUFINFO, ino) for ino in (42, 43, 44)] == ["1", "1", "0"]
+        # Five columns and a number are no line of a buffer, wherever they are.
+        for forged in ("a\tb\tc\td\te\t44", "1\t2\t3\t4\te\t44\tn",
+                       "0000000x\t00080002\t00060007\t00000001\te\t00000044\tn",
+                       "00004096\t00080002\t00060007\t00000001\te\t00000044"):
+            for before in ("frame\n", "devices attached\n\n"):
+                text = BUFINFO.replace(before, f"{before}{forged}\n", 1)
+                # The first may be the rest of a short name, which has no buffer either.
+                found = lines(text, 44)
+                assert text != BUFINFO and (found == "0" or "not understood" in found), text
+            # In a device's name, with the tab that the kernel puts before it
+            text = BUFINFO.replace("\tvkms\n", f"\t{forged}\n")
+            assert lines(text, 44) == "0", forged
+        # A name that a kernel has printed with its newline
+        assert lines(BUFINFO.replace("frame", "a\nb\tc"), 42) == "1"
+        for old, new, why in (
+                ("Dma-buf Objects:", "Objects:", "heading"),
+                ("exp_name", "name", "heading"),
+                ("\nTotal 1 devices", "\nTotal  1 devices", "not understood"),
+                ("Total 1 devices", "Total 1 device", "not understood"),
+                ("\nTotal 2", "\nnonsense\nTotal 2", "not understood"),
+                ("Total 2 objects", "Total 3 objects", "totals"),
+                ("12288", "12289", "totals"),
+                ("12288 bytes\n", "12288 bytes", "cut short"),
+                ("vkms", "vk\0ms", "NUL"),
+                ("\nTotal 2 objects, 12288 bytes\n", "", "end is missing"),
+                ("bytes\n", "bytes\nmore\n", "not understood")):
+            assert old in BUFINFO
+            assert why in lines(BUFINFO.replace(old, new), 42), (old, new)
+        assert "heading" in lines("nothing of the kind\n", 42)
+        assert "end is missing" in lines("", 42)
+
+
 @test
 def installation():
     """make install puts both programs, their man pages and completions in their places"""
     with tempfile.TemporaryDirectory() as top:
-        subprocess.run(["make", "-C", HERE, f"O={top}/out", f"DESTDIR={top}/root", "prefix=/usr",
+        subprocess.run(["make", "-C", os.path.dirname(HERE), f"O={top}/out", f"DESTDIR={top}/root", "prefix=/usr",
                         "install"], check=True, timeout=600, capture_output=True)
         for name in ("dmabuf-conformance", "lsdmabuf"):
             for path in (f"bin/{name}", f"share/man/man1/{name}.1",
@@ -250,7 +377,7 @@ def main():
         return 0 if len(sys.argv) == 2 else 2
     PROGRAM = os.path.abspath(sys.argv[1] if len(sys.argv) == 2 else PROGRAM)
     if not os.access(PROGRAM, os.X_OK) or not os.path.isfile(PROGRAM):
-        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf",
+        print(f"{sys.argv[0]}: {PROGRAM} is no program; build it with make -C tools/dma-buf/conformance",
               file=sys.stderr)
         return 2
     failed = 0
