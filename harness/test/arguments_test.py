@@ -225,7 +225,7 @@ class Make(unittest.TestCase):
     def test_variables(self):
         """Each that a command documents or reads is in make help."""
         wanted = set()
-        for command in commands() + ["harness/lib.sh", "harness/lib.py"]:
+        for command in commands() + ["harness/lib/lib.sh", "harness/lib/__init__.py"]:
             with open(os.path.join(TOP, command), encoding="utf-8") as f:
                 text = f.read()
             wanted |= set(re.findall(r"^  ([A-Z_]+)=", text, re.M))

@@ -51,13 +51,8 @@ class LostHeadings(unittest.TestCase):
     def setUp(self):
         self.top = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.top)
-        os.makedirs(os.path.join(self.top, "harness/data"))
-        for path, _, names in os.walk(HARNESS):
-            for name in names:
-                if name in ("lost-headings", "lib.py"):
-                    below = os.path.join(self.top, "harness", os.path.relpath(path, HARNESS))
-                    os.makedirs(below, exist_ok=True)
-                    shutil.copy(os.path.join(path, name), below)
+        shutil.copytree(os.path.join(HARNESS, "lib"), os.path.join(self.top, "harness/lib"))
+        shutil.copy(os.path.join(HARNESS, "lost-headings"), os.path.join(self.top, "harness"))
         self.put("harness/data/cited-headings", "# none\n")
         self.put("kernels/1/dropped", "file drivers/old.c ours does it\n")
         self.put("build/1/base/drivers/old.c", "/**\n * DOC: old ways\n */\n")

@@ -95,9 +95,8 @@ class Overlay(unittest.TestCase):
     def setUp(self):
         self.top = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.top)
-        os.makedirs(os.path.join(self.top, "harness"))
-        for name in ("overlay", "lib.py"):
-            shutil.copy(os.path.join(HARNESS, name), os.path.join(self.top, "harness"))
+        shutil.copytree(os.path.join(HARNESS, "lib"), os.path.join(self.top, "harness/lib"))
+        shutil.copy(os.path.join(HARNESS, "overlay"), os.path.join(self.top, "harness"))
         for name, text in (
                 ("build/1/base/Kbuild", ""),
                 ("build/1/base/drivers/stock.c", STOCK),

@@ -5,7 +5,7 @@
 
 set -euo pipefail
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 V=${V:-6.12}
 BUILD=$TOP/build
 KBUILD=$BUILD/$V

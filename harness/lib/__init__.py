@@ -5,9 +5,34 @@ import argparse
 import os
 import pathlib
 import re
+import sys
+import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+V = os.environ.get("V", "6.12")
+BUILD = os.path.join(TOP, "build")
+KBUILD = os.path.join(BUILD, V)
+KDATA = os.path.join(TOP, "kernels", V)
+LOGS = os.path.join(BUILD, "logs")
+BASE = os.path.join(KBUILD, "base")
+SRC = os.path.join(KBUILD, "src")
+# For the commands that this one starts as well
+START = int(os.environ.setdefault("HARNESS_START", str(int(time.time()))))
 NUMBER = re.compile(r"[1-9][0-9]{0,11}")
+
+
+def say(text):
+    """Print a line of progress, with the time since the first command began."""
+    seconds = int(time.time()) - START
+    print(f"[{seconds // 60:2}:{seconds % 60:02}] {text}", flush=True)
+
+
+def die(text, *hints):
+    """Stop, saying what has failed and how to get it."""
+    program = os.path.basename(sys.argv[0])
+    for line in (f"{program}: error: {text}", *(f"    {hint}" for hint in hints)):
+        print(line, file=sys.stderr)
+    sys.exit(1)
 
 
 def kernels(version):
@@ -38,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args=None, namespace=None):
         result = super().parse_args(args, namespace)
-        self.among(os.environ.get("V", "6.12"), os.listdir(os.path.join(TOP, "kernels")),
+        self.among(V, os.listdir(os.path.join(TOP, "kernels")),
                    "there is no kernels/")
         for name, kind in re.findall(r"^  ([A-Z_]+)=('[^']*'|\S+)", self.description, re.M):
             value = os.environ.get(name)
