@@ -2,11 +2,12 @@
 # Entry points only; each is a script of harness/ of its own.
 
 V ?= 6.12
-export V KDIR FRAMES KERNELS SKIP OPS SEED
+export V KDIR SUITE CASE ARCH FRAMES KERNELS SKIP OPS SEED
 
 help:
 	@echo 'make run          show the core at work: camera frames on a display in a'
 	@echo '                  virtual machine; picture in build/run/frame.png'
+	@echo 'make kunit        the KUnit suites alone: after a change, in a minute or so'
 	@echo 'make check        build two kernels with the core, run every test on them'
 	@echo 'make check-race   run the tests on a kernel that looks for data races (KCSAN)'
 	@echo 'make coverage     which lines and branches of the core do the tests reach?'
@@ -39,6 +40,9 @@ help:
 	@echo 'CCACHE_MAXSIZE=N  how much of them (5G)'
 	@echo
 	@echo 'FRAMES=N          how many frames make run shows (300)'
+	@echo 'SUITE=GLOB        have make kunit run the suites of such a name alone'
+	@echo 'CASE=GLOB         the same with cases: make kunit CASE=test_poll_batches'
+	@echo 'ARCH=um           have make kunit run them without an emulator'
 	@echo 'KERNELS=plain     have make check or make stress do just one of its kernels'
 	@echo 'OPS=N             how many operations make stress (10000000) and make check-race'
 	@echo '                  (40000) do'
@@ -49,11 +53,11 @@ help:
 	@echo
 	@echo 'Each ends with one line that is its figure. Logs are in build/logs/.'
 
-run bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect:
+run kunit bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect:
 	@harness/$@
 
 clean:
 	rm -rf build
 	@echo 'clean: build/ is gone'
 
-.PHONY: help run bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect clean
+.PHONY: help run kunit bench bench-scale check check-race compare coverage docs lint mutate stress users v4l2-expect clean
