@@ -129,7 +129,8 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	guard(dma_buf_resv)(dmabuf);
 	/*
 	 * Readers that do not hold the reservation see the attachment fully
-	 * initialised or not at all.
+	 * initialised or not at all: the release of list_add_rcu() pairs with
+	 * the dependency in dma_buf_next_attachment().
 	 */
 	list_add_rcu(&no_free_ptr(aobj)->attach.node, &dmabuf->attachments);
 	trace_dma_buf_dynamic_attach(attach);

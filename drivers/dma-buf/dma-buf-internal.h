@@ -89,6 +89,7 @@ struct dma_buf_name {
  * @dmabuf: the part that drivers see
  * @vmaps: users of @vmap, guarded by dma_buf.resv; fdinfo reads the count
  *	without that reservation
+ * @vmap: kernel address, valid while @vmaps is not 0, guarded by dma_buf.resv
  * @detach_lock: its holder keeps every attachment of the buffer attached,
  *	because a detach takes this lock, inside the reservation, to unlist its
  *	attachment. Guards two things:

@@ -415,7 +415,7 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 	struct dma_buf_poll_watch *watch = &obj->watches[dir];
 	unsigned int i, at = 0;
 	unsigned long flags;
-	bool suits;
+	bool suffices;
 
 	lockdep_assert_held(&obj->detach_lock);
 
@@ -425,23 +425,23 @@ static bool dma_buf_poll_armed_suffices(struct dma_buf_object *obj,
 	 * compared.
 	 */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
-	suits = atomic_read(&watch->pending);
+	suffices = atomic_read(&watch->pending);
 	/*
 	 * Entries and batch are both in the order of the reservation, and the
 	 * batch may have newer fences in between. If the order has changed, a
 	 * fence may look missing; re-arming is correct then too.
 	 */
-	for (i = 0; suits && i < watch->count; i++) {
+	for (i = 0; suffices && i < watch->count; i++) {
 		struct dma_buf_poll_entry *entry = &watch->entries[i];
 
 		if (entry->fired || !entry->fence)
 			continue;
 		while (at < batch->count && batch->fences[at] != entry->fence)
 			at++;
-		suits = at < batch->count;
+		suffices = at < batch->count;
 	}
 	spin_unlock_irqrestore(&obj->poll_wait.lock, flags);
-	return suits;
+	return suffices;
 }
 
 /*
