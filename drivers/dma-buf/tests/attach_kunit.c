@@ -209,10 +209,8 @@ static void test_map_unlocked(struct kunit *test)
 	struct sg_table *first, *second;
 
 	attach = test_attach(test, dmabuf, param->importer);
-	first = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
-	second = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	first = test_dma_map(test, attach, DMA_FROM_DEVICE);
+	second = test_dma_map(test, attach, DMA_FROM_DEVICE);
 	if (param->exporter == MOCK_CACHED)
 		KUNIT_EXPECT_PTR_EQ(test, first, second);
 	else
@@ -310,8 +308,7 @@ static void test_map_sees_attachments(struct kunit *test)
 
 	first = test_attach(test, dmabuf, NULL);
 	second = test_attach(test, dmabuf, &test_dynamic);
-	sgt = dma_buf_map_attachment_unlocked(first, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, first, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock->attachments, 2U);
 	KUNIT_EXPECT_EQ(test, mock->dir, DMA_FROM_DEVICE);
 	mock->dir = DMA_NONE;
@@ -319,8 +316,7 @@ static void test_map_sees_attachments(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->dir, DMA_FROM_DEVICE);
 
 	dma_buf_detach(dmabuf, first);
-	sgt = dma_buf_map_attachment_unlocked(second, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, second, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock->attachments, 1U);
 	dma_buf_unmap_attachment_unlocked(second, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, second);
@@ -394,8 +390,7 @@ static void test_map_cached_waits(struct kunit *test)
 	struct dma_fence *fence = mock_fence_create(test);
 	struct sg_table *sgt, *again;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 
 	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_KERNEL);
@@ -426,8 +421,7 @@ static void test_map_waits_for_hook(struct kunit *test)
 
 	mock->fence = fence;
 	mock_fence_signal_later(fence, 50);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_NULL(test, mock->fence);
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
@@ -442,8 +436,7 @@ static void test_map_cached_direction(struct kunit *test)
 	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
 	struct sg_table *sgt, *other;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
@@ -456,8 +449,7 @@ static void test_map_cached_direction(struct kunit *test)
 
 	/* Both ways serves each. */
 	attach = test_attach(test, dmabuf, NULL);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_PTR_EQ(test, other, sgt);
 	dma_buf_unmap_attachment_unlocked(attach, other, DMA_FROM_DEVICE);

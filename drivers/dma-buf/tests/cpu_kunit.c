@@ -389,23 +389,31 @@ static void test_mmap_file_bounds(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-static void test_mmap_dontexpand(struct kunit *test)
+/* Whether the mapping at @addr is of @file, and may grow or not. */
+static void test_expect_vma(struct kunit *test, unsigned long addr,
+			    struct file *file, bool may_grow)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
 	struct vm_area_struct *vma;
-	unsigned long addr;
 
-	addr = test_map_file(test, dmabuf->file, 1);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, addr);
 	KUNIT_EXPECT_NOT_NULL(test, vma);
 	if (vma) {
-		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, dmabuf->file);
-		KUNIT_EXPECT_TRUE(test, vma->vm_flags & VM_DONTEXPAND);
+		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, file);
+		KUNIT_EXPECT_EQ(test, !(vma->vm_flags & VM_DONTEXPAND), may_grow);
 	}
 	mmap_read_unlock(current->mm);
+}
+
+static void test_mmap_dontexpand(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	unsigned long addr;
+
+	addr = test_map_file(test, dmabuf->file, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	test_expect_vma(test, addr, dmabuf->file, false);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, PAGE_SIZE));
 	mock_put(mock, dmabuf);
 }
@@ -416,20 +424,12 @@ static void test_mmap_file_swapped(struct kunit *test)
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
 	struct test_importer importer = { };
 	struct dma_buf *dmabuf = mock_export(mock);
-	struct vm_area_struct *vma;
 	unsigned long addr;
 
 	mock->mmap_file = test_importer_file(test, &importer);
 	addr = test_map_file(test, dmabuf->file, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	mmap_read_lock(current->mm);
-	vma = find_vma(current->mm, addr);
-	KUNIT_EXPECT_NOT_NULL(test, vma);
-	if (vma) {
-		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, mock->mmap_file);
-		KUNIT_EXPECT_FALSE(test, vma->vm_flags & VM_DONTEXPAND);
-	}
-	mmap_read_unlock(current->mm);
+	test_expect_vma(test, addr, mock->mmap_file, true);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, PAGE_SIZE));
 	mock_put(mock, dmabuf);
 }

@@ -55,6 +55,39 @@ static struct inode *test_put_kept(struct kunit *test,
 	return test_wait_kept(test, mock, &path);
 }
 
+/* Frees what test_put_kept() has found to be leaked on purpose. */
+static void test_free_kept(struct inode *inode)
+{
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/**
+ * struct test_import - a buffer and an importer that has mapped it
+ * @mock: exporter
+ * @dmabuf: its buffer
+ * @attach: the importer's attachment
+ * @sgt: the importer's mapping, to the device
+ */
+struct test_import {
+	struct mock_exporter *mock;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+};
+
+static struct test_import test_import(struct kunit *test, unsigned int kind,
+				      const struct dma_buf_attach_ops *ops)
+{
+	struct test_import in;
+
+	in.mock = mock_exporter_create(test, kind);
+	in.dmabuf = mock_export(in.mock);
+	in.attach = test_attach(test, in.dmabuf, ops);
+	in.sgt = test_dma_map(test, in.attach, DMA_TO_DEVICE);
+	return in;
+}
+
 /* There: the memory is freed under the attachment, which is used after that. */
 static void test_release_forgotten_attachment(struct kunit *test)
 {
@@ -67,8 +100,7 @@ static void test_release_forgotten_attachment(struct kunit *test)
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*
@@ -78,18 +110,14 @@ static void test_release_forgotten_attachment(struct kunit *test)
  */
 static void test_release_forgotten_file(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct test_import in = test_import(test, MOCK_PLAIN, NULL);
+	struct dma_buf *dmabuf = in.dmabuf;
 	const struct file_operations *fops = dmabuf->file->f_op;
 	struct file *gone = dmabuf->file;
-	struct sg_table *sgt;
 	struct inode *inode;
 	long count;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	inode = test_put_kept(test, mock, dmabuf);
+	inode = test_put_kept(test, in.mock, dmabuf);
 
 	/* What the pointer leads to now is there for good, and no dma-buf. */
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
@@ -102,14 +130,14 @@ static void test_release_forgotten_file(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
 
 	expect_warning("detaches with 1 live mappings");
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, in.attach);
 	expect_end();
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 
 	/* Others may have references of the buffer's still to drop. */
 	dma_buf_put(dmabuf);
@@ -119,8 +147,7 @@ static void test_release_forgotten_file(struct kunit *test)
 	KUNIT_EXPECT_GT(test, file_count(dmabuf->file), 1000L);
 	get_dma_buf(dmabuf);
 	get_dma_buf(dmabuf);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*
@@ -129,35 +156,30 @@ static void test_release_forgotten_file(struct kunit *test)
  */
 static void test_detach_while_dying(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct test_import in = test_import(test, MOCK_PLAIN, NULL);
+	struct dma_buf *dmabuf = in.dmabuf;
 	struct path path = dmabuf->file->f_path;
 	struct file *gone = dmabuf->file;
-	struct sg_table *sgt;
 	struct inode *inode;
 	long count;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	path_get(&path);
 
 	/* A worker runs the release, in a jiffy or more. */
 	expect_warning("released while in use, kept for good|detaches with 1 live mappings");
 	dma_buf_put(dmabuf);
-	dma_buf_detach(dmabuf, attach);
-	inode = test_wait_kept(test, mock, &path);
+	dma_buf_detach(dmabuf, in.attach);
+	inode = test_wait_kept(test, in.mock, &path);
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
 
 	count = file_count(dmabuf->file);
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_LE(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 	dma_buf_put(dmabuf);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /* There: the exporter's hook gets a table that is none, and a NULL pointer. */
@@ -213,10 +235,8 @@ static void test_detach_mapped(struct kunit *test)
 	dynamic = test_attach(test, dmabuf, &test_dynamic);
 	dev = dynamic->dev;
 	held = kref_read(&dev->kobj.kref);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	moving = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, moving);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
+	moving = test_dma_map(test, dynamic, DMA_TO_DEVICE);
 	mock->log_len = 0;
 
 	expect_warning("detaches with 1 live mappings");
@@ -268,25 +288,20 @@ static void test_access_null(struct kunit *test)
 /* There: as above. Memory that never moves need not be pinned for it. */
 static void test_detach_mapped_fixed(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach;
-	struct sg_table *sgt;
+	struct test_import in = test_import(test, MOCK_PLAIN, &test_dynamic);
+	struct dma_buf *dmabuf = in.dmabuf;
 
-	attach = test_attach(test, dmabuf, &test_dynamic);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	expect_warning("detaches with 1 live mappings");
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, in.attach);
 	expect_end();
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP);
 
 	dma_buf_put(dmabuf);
-	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
-	mock_wait_released(mock);
-	mock_expect_ops(mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(in.mock));
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
+	mock_wait_released(in.mock);
+	mock_expect_ops(in.mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
 }
 
 /* There: a BUG(). */
@@ -321,8 +336,7 @@ static void test_release_forgotten_vmap(struct kunit *test)
 	inode = test_put_kept(test, mock, dmabuf);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /* There: the wait queue is freed with somebody in it. */
@@ -337,8 +351,7 @@ static void test_release_forgotten_poller(struct kunit *test)
 	inode = test_put_kept(test, mock, dmabuf);
 	mock_poller_leave(poller);
 	mock_expect_ops(mock);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*

@@ -263,10 +263,8 @@ static void test_fdinfo_users(struct kunit *test)
 
 	attach = dma_buf_attach(dmabuf, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	second = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	sgt = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
+	second = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	snprintf(expected, sizeof(expected), "\nattachments:\t1\nmappings:\t2\n"
 		 "pinned:\t0\nvmaps:\t1\nattached:\t%s %s\n",

@@ -317,8 +317,7 @@ static void test_export_ops_replaced(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_buf_is_dynamic(dmabuf));
 
 	attach = test_attach(test, dmabuf, NULL);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_PTR_EQ(test, dmabuf->ops,

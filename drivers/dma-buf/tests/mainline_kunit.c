@@ -101,8 +101,7 @@ static void test_map_without_callback(struct kunit *test)
 	struct sg_table *sgt;
 
 	attach = test_attach(test, dmabuf, &test_deaf);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);

@@ -90,6 +90,24 @@ struct dma_buf_attachment *test_attach(struct kunit *test,
 	return attach;
 }
 
+/**
+ * test_dma_map - map a buffer for a device
+ * @test: test
+ * @attach: the device's attachment; the reservation is not held
+ * @dir: direction
+ *
+ * Return: the mapping's table; the test fails if there is none.
+ */
+struct sg_table *test_dma_map(struct kunit *test,
+			      struct dma_buf_attachment *attach,
+			      enum dma_data_direction dir)
+{
+	struct sg_table *sgt = dma_buf_map_attachment_unlocked(attach, dir);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	return sgt;
+}
+
 static void test_move_notify(struct dma_buf_attachment *attach)
 {
 	struct kunit *test = attach->importer_priv;

@@ -27,6 +27,9 @@ struct device *test_device(struct kunit *test);
 struct dma_buf_attachment *test_attach(struct kunit *test,
 				       struct dma_buf *dmabuf,
 				       const struct dma_buf_attach_ops *ops);
+struct sg_table *test_dma_map(struct kunit *test,
+			      struct dma_buf_attachment *attach,
+			      enum dma_data_direction dir);
 
 /**
  * struct test_importer - one whose own mmap shows the buffer
