@@ -25,7 +25,7 @@ static void test_attach_static(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
 	KUNIT_EXPECT_FALSE(test, dma_buf_attachment_is_dynamic(attach));
 
-	/* The hook saw all of it before anybody else could. */
+	/* The hook saw the attachment fully initialised, before it was listed. */
 	KUNIT_EXPECT_FALSE(test, mock->listed);
 	KUNIT_EXPECT_PTR_EQ(test, mock->attach_seen.dmabuf, dmabuf);
 	KUNIT_EXPECT_PTR_EQ(test, mock->attach_seen.dev, dev);
@@ -265,14 +265,17 @@ static void test_map_failure(struct kunit *test)
 		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	}
 
-	/* The failures have left nothing behind that disturbs a success. */
+	/* After the failures, mapping works as if they had not been. */
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
 }
 
-/* qaic does not take the reservation. Lockdep says so; it works all the same. */
+/*
+ * qaic maps without holding the reservation. Lockdep warns of that, but the
+ * mapping must still work.
+ */
 static void test_map_without_lock(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -298,7 +301,10 @@ static void test_map_without_lock(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The first map is the time to place the memory: all who will use it are known. */
+/*
+ * Exporters place the memory at the first map, so the map hook must find every
+ * attachment listed.
+ */
 static void test_map_sees_attachments(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
@@ -352,7 +358,7 @@ static void test_map_waits(struct kunit *test)
 	mock_add_fence(dmabuf, fence, param->usage);
 	mock->log_len = 0;
 
-	/* Who does not heed signals waits, but not for ever. */
+	/* This wait is not interruptible, so the fence has to signal in the end. */
 	mock_fence_signal_later(fence, MOCK_NEVER_MS);
 	mock_signal_begin();
 	sgt = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
@@ -410,7 +416,7 @@ static void test_map_cached_waits(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The map hook itself may be what starts the move. */
+/* The map hook itself may have started the move. */
 static void test_map_waits_for_hook(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -442,7 +448,7 @@ static void test_map_cached_direction(struct kunit *test)
 	other = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	/* Kept all the same. */
+	/* The cached mapping is kept after its unmap. */
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	dma_buf_detach(dmabuf, attach);

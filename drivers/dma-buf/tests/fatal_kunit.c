@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: KUnit tests that the stock core of 6.12 would not live through.
+ * dma-buf: KUnit tests that crash or hang the stock core of 6.12.
  *
- * Each says above it what would happen there: run this suite on a core that has
- * those defects, and the machine is to be started anew.
+ * The comment above each test says what happens there ("There: ..."). After a
+ * run of this suite on a core that has those defects, the machine must be
+ * rebooted.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -18,9 +19,11 @@
 #include "util.h"
 
 /*
- * Drop the last reference to a buffer that somebody still uses. It is kept, and
- * with it the inode, which is returned: a test that has put things right drops
- * that and the module by hand, so that it leaks nothing.
+ * Wait until the core has leaked a buffer on purpose, whose last reference was
+ * dropped while it was in use. Returns the buffer's inode, which the core
+ * keeps: a test that has cleaned up after the importer drops the inode and the
+ * module's reference with test_free_kept(), so that the test itself leaks
+ * nothing.
  */
 static struct inode *test_wait_kept(struct kunit *test,
 				    struct mock_exporter *mock, struct path *path)
@@ -48,14 +51,14 @@ static struct inode *test_put_kept(struct kunit *test,
 {
 	struct path path = dmabuf->file->f_path;
 
-	/* The release runs in a worker: no look at an inode that may be gone. */
+	/* The release runs in a worker and may free the inode: hold the path. */
 	path_get(&path);
 	expect_warning("released while in use, kept for good");
 	dma_buf_put(dmabuf);
 	return test_wait_kept(test, mock, &path);
 }
 
-/* Frees what test_put_kept() has found to be leaked on purpose. */
+/* Free a buffer that the core has leaked on purpose, see test_put_kept(). */
 static void test_free_kept(struct inode *inode)
 {
 	iput(inode);
@@ -96,7 +99,7 @@ static void test_release_forgotten_attachment(struct kunit *test)
 	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
 	struct inode *inode = test_put_kept(test, mock, dmabuf);
 
-	/* All of it is still there for whom it forgot. */
+	/* Buffer and attachment are still there, so the importer can detach. */
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 
@@ -105,8 +108,9 @@ static void test_release_forgotten_attachment(struct kunit *test)
 
 /*
  * An importer drops its reference before it detaches, and detaches before it
- * unmaps. By then the struct file of the buffer serves somebody else. There: that
- * stranger gets a reference that nobody drops, and never ends.
+ * unmaps. By then the struct file of the buffer may have been reused. There:
+ * the importer drops and takes references of that other file, which then is
+ * never closed.
  */
 static void test_release_forgotten_file(struct kunit *test)
 {
@@ -119,7 +123,7 @@ static void test_release_forgotten_file(struct kunit *test)
 
 	inode = test_put_kept(test, in.mock, dmabuf);
 
-	/* What the pointer leads to now is there for good, and no dma-buf. */
+	/* dmabuf->file now points to a file that stays for good and is no dma-buf. */
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
 	KUNIT_EXPECT_PTR_NE(test, dmabuf->file->f_op, fops);
 	KUNIT_EXPECT_PTR_NE(test, file_inode(dmabuf->file), inode);
@@ -139,7 +143,7 @@ static void test_release_forgotten_file(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
 	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 
-	/* Others may have references of the buffer's still to drop. */
+	/* Other holders may still drop references to the buffer. */
 	dma_buf_put(dmabuf);
 	dma_buf_put(dmabuf);
 	dma_buf_put(dmabuf);
@@ -151,8 +155,8 @@ static void test_release_forgotten_file(struct kunit *test)
 }
 
 /*
- * The same, but the detach comes when the last reference has been dropped and the
- * release is yet to run. There: the reference count is taken up from 0.
+ * The same, but the importer detaches after the last reference was dropped and
+ * before the release has run. There: a reference is taken at a refcount of 0.
  */
 static void test_detach_while_dying(struct kunit *test)
 {
@@ -182,7 +186,7 @@ static void test_detach_while_dying(struct kunit *test)
 	test_free_kept(inode);
 }
 
-/* There: the exporter's hook gets a table that is none, and a NULL pointer. */
+/* There: the exporter's unmap hook gets an invalid table, and a NULL pointer. */
 static void test_unmap_wrong(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -200,7 +204,7 @@ static void test_unmap_wrong(struct kunit *test)
 	dma_buf_unmap_attachment(NULL, &bogus, DMA_TO_DEVICE);
 	expect_end();
 
-	/* One too many: the exporter does not hear of it. */
+	/* One unmap too many: the exporter's hook is not called. */
 	expect_warning("WARNING: .* dma_buf_unmap_attachment");
 	dma_buf_unmap_attachment_unlocked(attach, &bogus, DMA_TO_DEVICE);
 	expect_end();
@@ -209,7 +213,7 @@ static void test_unmap_wrong(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* There: a warning, and the NULL pointer is followed all the same. */
+/* There: a warning, after which the NULL pointer is dereferenced. */
 static void test_pin_null(struct kunit *test)
 {
 	expect_warning("WARNING: .* dma_buf_pin");
@@ -220,7 +224,7 @@ static void test_pin_null(struct kunit *test)
 	expect_end();
 }
 
-/* There: the attachment is freed, and unmapped through after that. */
+/* There: the attachment is freed, and used by the unmap that follows. */
 static void test_detach_mapped(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
@@ -242,7 +246,7 @@ static void test_detach_mapped(struct kunit *test)
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_detach(dmabuf, dynamic);
-	/* It cannot follow a move any more. */
+	/* The importer cannot follow a move any more, so the core pins. */
 	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
 		mock_expect_ops(mock, HOOK_PIN);
 	dma_buf_detach(dmabuf, dynamic);
@@ -251,18 +255,18 @@ static void test_detach_mapped(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held + 1);
 
-	/* It thinks that it has gone, so it must not be called. */
+	/* The importer takes itself for detached: its callback must not run. */
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_move_notify(dmabuf);
 	dma_resv_unlock(dmabuf->resv);
 	KUNIT_EXPECT_EQ(test, told, 0U);
 	KUNIT_EXPECT_TRUE(test, dma_buf_attachment_is_dynamic(dynamic));
 
-	/* They are still attached, so they can put things right. */
+	/* Both importers are still attached, so they can unmap and detach again. */
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH);
-	/* The other one's memory: kept where it is, with nobody else's help. */
+	/* The dynamic importer's mapping now depends on the core's own pin. */
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
@@ -270,11 +274,11 @@ static void test_detach_mapped(struct kunit *test)
 	mock_wait_released(mock);
 	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH,
 			HOOK_RELEASE);
-	/* As many references to the device as before it was kept. */
+	/* The core has dropped its reference to the importer's device. */
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held);
 }
 
-/* There: a warning, and the NULL pointer is followed all the same. */
+/* There: a warning, after which the NULL pointer is dereferenced. */
 static void test_access_null(struct kunit *test)
 {
 	expect_warning("WARNING: .* dma_buf_begin_cpu_access");
@@ -285,7 +289,10 @@ static void test_access_null(struct kunit *test)
 	expect_end();
 }
 
-/* There: as above. Memory that never moves need not be pinned for it. */
+/*
+ * There: as above. This exporter's memory never moves, so the core need not pin
+ * it.
+ */
 static void test_detach_mapped_fixed(struct kunit *test)
 {
 	struct test_import in = test_import(test, MOCK_PLAIN, &test_dynamic);
@@ -318,7 +325,7 @@ static void test_vunmap_wrong(struct kunit *test)
 	mock_expect_ops(mock, HOOK_VMAP);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock, HOOK_VUNMAP);
-	/* One too many. The warning has come already. */
+	/* One vunmap too many. The core warns once, which it did above. */
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock);
 	mock_put(mock, dmabuf);
@@ -339,7 +346,7 @@ static void test_release_forgotten_vmap(struct kunit *test)
 	test_free_kept(inode);
 }
 
-/* There: the wait queue is freed with somebody in it. */
+/* There: the wait queue is freed with a poller queued on it. */
 static void test_release_forgotten_poller(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -355,8 +362,9 @@ static void test_release_forgotten_poller(struct kunit *test)
 }
 
 /*
- * There: poll() waits for the reservation, and so does the debugfs file with
- * a lock that all exports and closes of the machine need. Here is who holds it.
+ * There: poll() waits for the reservation. So does reading bufinfo, while
+ * holding a lock that every export and close needs. In these tests the
+ * reservation is held.
  */
 static void test_busy_reservation(struct kunit *test)
 {
@@ -392,7 +400,7 @@ static int test_holder_thread(void *data)
 	complete(&holder->held);
 	wait_for_completion_timeout(&holder->stop, 60 * HZ);
 	dma_resv_unlock(holder->dmabuf->resv);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&holder->held, 0);
 }
 
@@ -421,7 +429,7 @@ static void test_busy_bufinfo(struct kunit *test)
 	if (strstr(text, ino))
 		KUNIT_EXPECT_NOT_NULL(test, strstr(strstr(text, ino),
 						   "\treservation held\n"));
-	/* It has not been waited for. */
+	/* bufinfo was shown without waiting for the reservation. */
 	KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(dmabuf->resv));
 
 	complete(&holder.stop);
@@ -432,8 +440,8 @@ static void test_busy_bufinfo(struct kunit *test)
 }
 
 /*
- * A fence that never signals does not keep a closed buffer. There: it does, and
- * the buffer is released when its exporter is gone.
+ * A fence that never signals does not keep a closed buffer alive. There: it
+ * does, and the buffer is released after its exporter is gone.
  */
 static void test_poll_armed_release(struct kunit *test)
 {
@@ -449,7 +457,7 @@ static void test_poll_armed_release(struct kunit *test)
 	mock_poller_leave(poller);
 	mock_put(mock, dmabuf);
 
-	/* Whose buffer is gone. */
+	/* Signal fences whose buffer has been released. */
 	mock_fence_signal(fence);
 	mock_fence_signal(other);
 	mock_fence_wait_refs(fence, 1);
@@ -457,9 +465,9 @@ static void test_poll_armed_release(struct kunit *test)
 }
 
 /*
- * A fence whose signaler holds no reference, when the others are gone already.
- * There: the callback drops the last one under the lock that the fence's release
- * takes.
+ * A fence is signalled by a driver that holds no reference, after every other
+ * reference but poll's was dropped. There: the callback drops the last
+ * reference while fence->lock is held, which the fence's release hook takes.
  */
 static void test_poll_last_reference(struct kunit *test)
 {
@@ -477,7 +485,7 @@ static void test_poll_last_reference(struct kunit *test)
 	dma_resv_unlock(dmabuf->resv);
 	dma_fence_put(stub);
 
-	/* Its release hook frees the lock that it is signaled under. */
+	/* The fence's release hook frees the lock that is held while it signals. */
 	mock_fence_signal_unheld(fence);
 	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
 	expect_poll(test, poller, dmabuf, EV_IN);
@@ -487,8 +495,8 @@ static void test_poll_last_reference(struct kunit *test)
 }
 
 /*
- * The last reference goes while the fence signals on another CPU. There: as
- * above.
+ * The last reference to the buffer is dropped while the fence signals on
+ * another CPU. There: as above.
  */
 static void test_poll_release_race(struct kunit *test)
 {
@@ -535,11 +543,11 @@ static int test_adder_thread(void *data)
 	while (!smp_load_acquire(&adder->go))
 		cpu_relax();
 	mock_poll(adder->poller, adder->dmabuf);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&adder->done, 0);
 }
 
-/* Does somebody who waits to read mean to be told by this fence? */
+/* Whether the callback of POLLIN is armed, or about to be armed, on this fence. */
 static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
 {
 	/* Pairs with dma_buf_poll_prepare(). */
@@ -549,9 +557,10 @@ static bool test_is_armed(struct dma_buf *dmabuf, struct dma_fence *fence)
 }
 
 /*
- * One poller is about to put its callback on a fence, which is done before it comes
- * to that. Another has seen the first one's intention, and must not wait for good.
- * There: polling takes a lock that sleeps, which hangs here.
+ * One poller is about to add its callback to a fence that signals before the
+ * poller gets there. A second poller has seen that the first one was arming,
+ * and must not sleep for ever. There: poll() takes a sleeping lock, which hangs
+ * here.
  */
 static void test_poll_never_added(struct kunit *test)
 {
@@ -575,7 +584,10 @@ static void test_poll_never_added(struct kunit *test)
 	mock_add_fence(adder.dmabuf, fence, DMA_RESV_USAGE_WRITE);
 	/* So that only the adding of a callback asks for the fence's lock */
 	dma_fence_enable_sw_signaling(fence);
-	/* Both have to run at the same time. */
+	/*
+	 * Bind the two threads to different CPUs, so that they run at the same
+	 * time.
+	 */
 	cpu = cpumask_first(cpu_online_mask);
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	task = kthread_create(test_adder_thread, &adder, "dma-buf-adder");
@@ -666,7 +678,7 @@ static int test_rash_driver(void *data)
 	kfree(rash->lock);
 	/* Pairs with the load of test_rash_signaled(). */
 	smp_store_release(&rash->gone, true);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&rash->done, 0);
 }
 
@@ -688,7 +700,10 @@ static struct test_rash_fence *test_rash_create(struct kunit *test,
 		       dma_fence_context_alloc(1), 1);
 	mock_add_fence(dmabuf, &rash->base, DMA_RESV_USAGE_WRITE);
 
-	/* Both have to run at the same time. */
+	/*
+	 * Bind the two threads to different CPUs, so that they run at the same
+	 * time.
+	 */
 	cpu = cpumask_first(cpu_online_mask);
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	task = kthread_create(test_rash_driver, rash, "dma-buf-rash");
@@ -702,7 +717,10 @@ static void test_rash_end(struct kunit *test, struct test_rash_fence *rash)
 {
 	bool asked = READ_ONCE(rash->go);
 
-	/* So that it ends in any case; pairs with the load of test_rash_driver(). */
+	/*
+	 * Let the driver's thread end in any case; pairs with the load in
+	 * test_rash_driver().
+	 */
 	smp_store_release(&rash->go, true);
 	wait_for_completion(&rash->done);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
@@ -711,9 +729,9 @@ static void test_rash_end(struct kunit *test, struct test_rash_fence *rash)
 }
 
 /*
- * The driver lets its fence go just when poll() has been told that it is pending:
- * its lock must not be taken any more. There: poll() holds the reservation, which
- * the driver needs to detach.
+ * The driver signals its fence and frees the fence's lock just after poll() has
+ * seen the fence pending: poll() must not take that lock any more. There:
+ * poll() holds the reservation, which the driver needs to detach.
  */
 static void test_poll_freed_lock(struct kunit *test)
 {
@@ -733,7 +751,7 @@ static void test_poll_freed_lock(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* A fence whose driver looks what the caller holds, when it is asked to signal */
+/* A fence whose driver checks which locks its caller holds in enable_signaling() */
 struct test_heard_fence {
 	struct dma_fence base;
 	spinlock_t lock; /* of @base */
@@ -746,7 +764,7 @@ static bool test_heard_enable(struct dma_fence *fence)
 	struct test_heard_fence *heard = container_of(fence, typeof(*heard), base);
 
 	heard->asked++;
-	/* Held by the caller, it cannot be had. */
+	/* The lock cannot be taken if the caller holds it. */
 	if (spin_trylock(&heard->obj->lock)) {
 		heard->asked_unlocked++;
 		spin_unlock(&heard->obj->lock);
@@ -761,9 +779,9 @@ static const struct dma_fence_ops test_heard_ops = {
 };
 
 /*
- * poll() takes the lock of a fence only while it holds the lock that a detach needs:
- * when it asks the first fence to signal, and when it arms the others. There: it
- * holds the reservation instead, and there is no such lock.
+ * poll() takes fence->lock only while it holds the lock that a detach needs:
+ * when it asks the first fence to signal, and when it arms the others. There:
+ * poll() holds the reservation instead, and that lock does not exist.
  */
 static void test_poll_locks_out_detach(struct kunit *test)
 {
