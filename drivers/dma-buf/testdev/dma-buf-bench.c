@@ -2,10 +2,10 @@
 /*
  * dma-buf: the part of the benchmark that runs in the kernel.
  *
- * An exporter whose hooks do next to nothing and an importer that only calls, so
- * that what is measured is the core. The public header is all it uses, and any
- * core that has it can be measured. See dma-buf-bench.h for what a program can
- * ask for.
+ * An exporter whose hooks do next to nothing, and an importer that only calls
+ * the core, so that the core is what is measured. Only the public header is
+ * used, so that any core which has it can be measured. dma-buf-bench.h
+ * describes the requests of programs.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
@@ -28,9 +28,9 @@
 
 #include "dma-buf-bench.h"
 
-/* A million are more than the machines that this is for have memory for. */
+/* More than the memory of any machine that this is meant for has room for */
 #define BENCH_HOLD_MAX	1000000
-/* A reservation that is held for longer is a mistake. */
+/* Nobody means to hold a reservation for longer. */
 #define BENCH_OCCUPY_MS_MAX	60000
 
 struct bench {
@@ -88,9 +88,9 @@ static const struct file_operations bench_anon_fops = {
 };
 
 /*
- * Repeat a statement till it sets ret, or often enough. Each operation has a loop
- * of its own, as a call through a pointer would be measured as well. Waits for a
- * processor now and then count for little in a batch of thousands.
+ * Repeat a statement until it sets ret, or for all rounds. Each operation has
+ * its own loop, as a call through a pointer would be measured as well. In a
+ * batch of thousands, an occasional wait for a processor counts for little.
  */
 #define bench_rounds(run, ret, ...)					\
 	do {								\
@@ -109,7 +109,10 @@ static int bench_export_put(struct dma_buf_bench_run *run)
 	struct dma_buf *dmabuf;
 	int ret = 0;
 
-	/* The last put at once: fput() would leave it for the end of the call. */
+	/*
+	 * Release the file at once: fput() would defer that to the end of the
+	 * ioctl.
+	 */
 	bench_rounds(run, ret, ({
 		dmabuf = bench_export();
 		ret = PTR_ERR_OR_ZERO(dmabuf);
@@ -413,7 +416,10 @@ static struct miscdevice bench_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "dma_buf_bench",
 	.fops = &bench_fops,
-	/* It spends as much time and memory as it is told to. */
+	/*
+	 * For administrators only: the device spends as much time and memory as
+	 * asked.
+	 */
 	.mode = 0600,
 };
 

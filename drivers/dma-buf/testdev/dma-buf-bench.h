@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * dma-buf: what the benchmark's program says to /dev/dma_buf_bench.
+ * dma-buf: ioctls of /dev/dma_buf_bench, for the benchmark's program.
  *
- * No stable interface: the program of the same tree is its only user.
+ * This is no stable interface: the program of the same tree is its only user.
  */
 #ifndef _DMA_BUF_BENCH_H
 #define _DMA_BUF_BENCH_H
@@ -13,7 +13,7 @@
 #define DMA_BUF_BENCH_DEVICE	"/dev/dma_buf_bench"
 #define DMA_BUF_BENCH_BASE	'B'
 
-/* What one call of DMA_BUF_BENCH_RUN repeats */
+/* Operations that DMA_BUF_BENCH_RUN repeats */
 enum dma_buf_bench_op {
 	DMA_BUF_BENCH_EXPORT_PUT,	/* export, last put */
 	DMA_BUF_BENCH_ANON_FILE_PUT,	/* an anonymous file with its own inode */
@@ -29,8 +29,8 @@ enum dma_buf_bench_op {
 /**
  * struct dma_buf_bench_run - repeat an operation within the kernel
  * @op: enum dma_buf_bench_op
- * @rounds: how often, at least once
- * @cycles: result, what get_cycles() says it took
+ * @rounds: number of repetitions, at least 1
+ * @cycles: result, duration in units of get_cycles()
  */
 struct dma_buf_bench_run {
 	__u32 op;
@@ -39,10 +39,11 @@ struct dma_buf_bench_run {
 };
 
 /**
- * struct dma_buf_bench_hold - have buffers that nobody uses
- * @count: how many this file is to hold from now on, instead of what it held
+ * struct dma_buf_bench_hold - hold a number of unused buffers
+ * @count: number of buffers that this file holds from now on, in place of those
+ *	it held
  * @reserved: 0
- * @slab_bytes: result, by how much that made the slab caches grow, in bytes
+ * @slab_bytes: result, growth of the slab caches in bytes
  */
 struct dma_buf_bench_hold {
 	__u32 count;
@@ -53,20 +54,20 @@ struct dma_buf_bench_hold {
 /**
  * struct dma_buf_bench_occupy - keep a buffer's reservation locked
  * @fd: descriptor of the buffer
- * @ms: for how long, in milliseconds, or until a signal comes; at most 60000
+ * @ms: time to hold it, in milliseconds, at most 60000; a signal ends it
  */
 struct dma_buf_bench_occupy {
 	__s32 fd;
 	__u32 ms;
 };
 
-/* Nothing: what an ioctl costs by itself */
+/* Does nothing, to measure the cost of an ioctl */
 #define DMA_BUF_BENCH_NOP	_IO(DMA_BUF_BENCH_BASE, 0)
 /* Returns the descriptor of a new buffer of one page. */
 #define DMA_BUF_BENCH_EXPORT	_IO(DMA_BUF_BENCH_BASE, 1)
 #define DMA_BUF_BENCH_RUN	_IOWR(DMA_BUF_BENCH_BASE, 2, struct dma_buf_bench_run)
 #define DMA_BUF_BENCH_HOLD	_IOWR(DMA_BUF_BENCH_BASE, 3, struct dma_buf_bench_hold)
-/* Returns when the reservation is free again. */
+/* Returns after the reservation has been released. */
 #define DMA_BUF_BENCH_OCCUPY	_IOW(DMA_BUF_BENCH_BASE, 4, struct dma_buf_bench_occupy)
 
 #endif

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * dma-buf: what tests say to /dev/dma_buf_test.
+ * dma-buf: ioctls of /dev/dma_buf_test, the test device.
  *
  * This is no stable interface: the tests of the tree that the kernel was built
- * from are its only users. It is shaped like one all the same, so that a test
- * which is older or newer than the kernel gets an error and no garbage.
+ * from are its only users. It is versioned by size like a stable one, so that a
+ * test which is older or newer than the kernel gets an error and not garbage.
  *
- * Each open file is a session. What a session makes, it names by numbers of its
- * own, from 1 on, and loses when the file is closed; descriptors of buffers that
- * it handed out live on.
+ * Each open file is a session. A session numbers the objects that it creates,
+ * from 1 on, and frees them when the file is closed; descriptors of buffers
+ * that it has handed out stay valid.
  *
- * The argument of each ioctl points at a structure whose first member is its size
- * as the caller knows it. One that is shorter than the structure once became is
- * filled up with zeros, but one shorter than it has ever been is -EINVAL; a longer
- * one is taken if zeros are all that the kernel does not know, else -E2BIG. Results are
- * written back only when the call succeeds.
+ * The argument of each ioctl points to a structure whose first member is its
+ * size as the caller knows it. A structure that is shorter than the kernel's is
+ * filled up with zeros, unless it is shorter than the first version of the
+ * structure, which is -EINVAL; a longer one is accepted if all that the kernel
+ * does not know is zero, else -E2BIG. Results are written back only when the
+ * call succeeds.
  *
- * Errors that each may return: -EFAULT (pointer), -EINVAL (size, unknown bits,
- * members that must be zero), -E2BIG, -ENOMEM, -ENOTTY (unknown number); with an
+ * Errors that every ioctl may return: -EFAULT (pointer), -EINVAL (size, unknown
+ * bits, members that must be zero), -E2BIG, -ENOMEM, -ENOTTY (unknown number);
+ * with an
  * @id, -ENOENT (no such number, or something of another kind); with an @fd of a
- * buffer, -EBADF and -EINVAL like dma_buf_get(). What the core or an exporter
- * returns is passed on.
+ *	buffer, -EBADF and -EINVAL like dma_buf_get(). Errors of the core and
+ *	of exporters are passed on.
  */
 #ifndef _DMA_BUF_TEST_DEVICE_H
 #define _DMA_BUF_TEST_DEVICE_H
@@ -33,30 +35,30 @@
 #define DMA_BUF_TEST_DEVICE	"/dev/dma_buf_test"
 #define DMA_BUF_TEST_BASE	'T'
 
-/* Buffers have real memory up to this size; above it, they must be lazy. */
+/* Largest buffer with memory of its own; larger ones must be lazy. */
 #define DMA_BUF_TEST_MEMORY_MAX	(16U << 20)
-/* What the memory holds while a move that takes time is under way */
+/* Content of the memory while a move that takes time is under way */
 #define DMA_BUF_TEST_POISON	0x6b
-/* A reservation is held no longer than this, so that no test hangs for good */
+/* A reservation is held no longer than this, so that no test hangs for ever */
 #define DMA_BUF_TEST_HOLD_MAX_MS	20000U
-/* Mappings of one importer at a time */
+/* Largest number of mappings of one importer */
 #define DMA_BUF_TEST_MAPPINGS	8U
-/* Calls that an exporter remembers; what comes after is only counted */
+/* Calls that an exporter logs; later ones are only counted */
 #define DMA_BUF_TEST_LOG_LEN	64U
 
 /* Kinds of exporter, in combination; 0 has every hook but pin and unpin. */
 #define DMA_BUF_TEST_DYNAMIC		0x0001 /* pin and unpin; can migrate */
 #define DMA_BUF_TEST_CACHED		0x0002 /* cache_sgt_mapping; not with DYNAMIC */
 #define DMA_BUF_TEST_BARE		0x0004 /* only map, unmap and release */
-/* Has no memory before the first map, mmap or vmap; any length can be asked for */
+/* No memory before the first map, mmap or vmap; may have any length */
 #define DMA_BUF_TEST_LAZY		0x0008
 /*
- * The CPU has a copy of its own, as behind a cache that nothing snoops: begin of an
- * access that reads copies from the device's memory, end of one that writes copies
- * back. Maps and vmaps show the copy.
+ * The CPU has a copy of its own, like a cache that is not coherent: begin of a
+ * read access copies from the device's memory, end of a write access copies
+ * back. mmap and vmap show the copy.
  */
 #define DMA_BUF_TEST_NONCOHERENT	0x0010
-/* Reservation shared by all the buffers of the session that say so */
+/* One reservation, shared by all buffers of the session that have this flag */
 #define DMA_BUF_TEST_SHARED_RESV	0x0020
 #define DMA_BUF_TEST_KINDS		(0x0040 - 1)
 
@@ -67,27 +69,27 @@
  * The session keeps the buffers that the first two leak, and drops them when its
  * file is closed. The tables that the third leaks stay allocated for good.
  */
-/* If no descriptor is free, the buffer was exported already, and is not dropped */
+/* If no descriptor is free, the buffer has been exported already and is leaked */
 #define DMA_BUF_TEST_LEAKS_IF_FULL	0x0001
 /* A descriptor's last close does not release the buffer */
 #define DMA_BUF_TEST_LEAKS_BUFFERS	0x0002
 /*
- * The first access of the CPU makes a table of the pages, without a lock: each of
- * several first ones makes its own, and all but one of these are forgotten. Needs
- * the hook, so not with BARE
+ * The first CPU access makes a table of the pages, without a lock: if several
+ * first accesses run at the same time, each makes a table, and all but one are
+ * leaked. Needs the begin hook, so not with BARE
  */
 #define DMA_BUF_TEST_LEAKS_TABLES	0x0004
 #define DMA_BUF_TEST_FAULTS		(0x0008 - 1)
 
 /**
- * struct dma_buf_test_create - make a buffer
+ * struct dma_buf_test_create - export a new buffer
  * @size: of this structure
  * @kind: DMA_BUF_TEST_DYNAMIC and so on
- * @length: bytes that the exporter says it has. Handed to dma_buf_export() as it
- *	is; memory is in whole pages
+ * @length: size of the buffer in bytes, passed to dma_buf_export() unchanged;
+ *	its memory is whole pages
  * @fd_flags: O_CLOEXEC and an access mode
  * @fd: result, descriptor of the buffer
- * @id: result, the exporter; lives on after the buffer, for its log
+ * @id: result, the exporter; outlives the buffer, so that its log can be read
  * @faults: DMA_BUF_TEST_LEAKS_IF_FULL and so on, or 0
  *
  * -ENOMEM for a @length above DMA_BUF_TEST_MEMORY_MAX that is not lazy.
@@ -111,15 +113,17 @@ struct dma_buf_test_create {
  * @size: of this structure
  * @id: exporter
  * @op: hook, enum dma_buf_hook
- * @error: negative errno to return, or 0. Hooks that return nothing take 0 only
- * @skip: calls that behave as usual first
- * @count: calls that are changed after these; 0: all
- * @delay_ms: how long the hook sleeps, at most 10000; a signal ends the sleep of
- *	map, begin and end with -ERESTARTSYS. With DMA_BUF_TEST_ASYNC the hook does
- *	not sleep but leaves a fence of usage KERNEL that signals that much later, as
- *	a hook does that migrates the memory. Until then the memory is full of
- *	DMA_BUF_TEST_POISON, and after begin so is the CPU's copy of one that is not
- *	coherent. Nothing new happens while an earlier move is under way
+ * @error: negative errno to return, or 0; must be 0 for hooks that return
+ *	nothing
+ * @skip: number of calls that behave as usual first
+ * @count: number of calls that are changed after these; 0: all
+ * @delay_ms: how long the hook sleeps, at most 10000; a signal ends the sleep
+ *	of map, begin and end with -ERESTARTSYS. With DMA_BUF_TEST_ASYNC the
+ *	hook does not sleep, but adds a fence of usage KERNEL that signals
+ *	after the delay, like a hook that migrates the memory. Until then the
+ *	memory is filled with DMA_BUF_TEST_POISON; after begin the CPU's copy
+ *	is too, if the buffer is not coherent. While an earlier move is under
+ *	way, no other one starts
  * @flags: DMA_BUF_TEST_NULL, DMA_BUF_TEST_ASYNC
  */
 struct dma_buf_test_set_op {
@@ -136,9 +140,9 @@ struct dma_buf_test_set_op {
 /**
  * struct dma_buf_test_call - one call of a hook
  * @op: hook, enum dma_buf_hook
- * @result: that it returned
- * @dir: enum dma_data_direction, for those that have one
- * @importer: number of the importer, 0 for one that is not this session's
+ * @result: value that it returned
+ * @dir: enum dma_data_direction, for hooks that have one
+ * @importer: number of the importer, 0 for one of another session
  */
 struct dma_buf_test_call {
 	__u32 op;
@@ -148,16 +152,16 @@ struct dma_buf_test_call {
 };
 
 /* struct dma_buf_test_log: flags */
-#define DMA_BUF_TEST_CLEAR	0x0001 /* forget what was read, and what was lost */
+#define DMA_BUF_TEST_CLEAR	0x0001 /* forget what was read, and the count of lost calls */
 
 /**
- * struct dma_buf_test_log - which hooks were called, oldest first
+ * struct dma_buf_test_log - read the log of an exporter's hooks, oldest first
  * @size: of this structure
  * @id: exporter
  * @flags: DMA_BUF_TEST_CLEAR
- * @count: room in @calls; result: how many were written there
+ * @count: room in @calls; result: number of calls written there
  * @calls: pointer to an array of struct dma_buf_test_call
- * @lost: result, calls that found the log full
+ * @lost: result, number of calls that found the log full
  * @reserved: 0
  */
 struct dma_buf_test_log {
@@ -174,13 +178,13 @@ struct dma_buf_test_log {
  * struct dma_buf_test_exporter_info - the state of an exporter
  * @size: of this structure
  * @id: exporter
- * @attached: result, attachments that it knows
- * @mapped: result, mappings
- * @pinned: result, pins
- * @vmapped: result, vmaps
- * @has_memory: result, whether it has any yet
- * @store: result, which of its two stores the memory is, 0 or 1
- * @released: result, how often the release hook was called
+ * @attached: result, number of attachments
+ * @mapped: result, number of mappings
+ * @pinned: result, number of pins
+ * @vmapped: result, number of vmaps
+ * @has_memory: result, whether the memory has been allocated
+ * @store: result, which of the two stores is in use, 0 or 1
+ * @released: result, number of calls of the release hook
  * @file_ok: result, whether the release hook found the buffer's own file, closed
  */
 struct dma_buf_test_exporter_info {
@@ -200,15 +204,16 @@ struct dma_buf_test_exporter_info {
  * struct dma_buf_test_migrate - move a dynamic exporter's memory to its other store
  * @size: of this structure
  * @id: exporter
- * @delay_ms: how long that takes, at most 10000: 0, and it is done when the call
- *	returns; else a fence of usage KERNEL signals that much later, and the new
- *	store has its content no sooner
+ * @delay_ms: duration of the move, at most 10000. With 0, the move is done when
+ *	the call returns; else a fence of usage KERNEL signals after the delay,
+ *	and the new store does not have the content before that
  * @reserved: 0
  *
- * Importers are notified first, and all fences of the buffer waited for, which a
- * signal ends. Mappings that somebody keeps show the old store from then on. -EBUSY
- * while pinned or vmapped, or while an earlier move is under way; -EINVAL for one
- * that is not dynamic, -ENODEV if it has no memory or its buffer is gone.
+ * Notifies importers, then waits for all fences of the buffer, which a signal
+ * interrupts. Mappings that importers keep show the old store from then on.
+ * -EBUSY while pinned or vmapped, or while an earlier move is under way;
+ * -EINVAL for an exporter that is not dynamic, -ENODEV if it has no memory or
+ * its buffer has been released.
  */
 struct dma_buf_test_migrate {
 	__u32 size;
@@ -220,12 +225,13 @@ struct dma_buf_test_migrate {
 /**
  * struct dma_buf_test_hold - hold the reservation of a buffer
  * @size: of this structure
- * @fd: buffer, of whatever exporter
- * @id: result; freeing it lets go. The buffer lives at least as long
+ * @fd: buffer of any exporter
+ * @id: result, the hold; freeing it releases the reservation. Holds a reference
+ *	to the buffer
  * @reserved: 0
  *
- * Returns when the reservation is held. A signal ends the wait for it. It is let go
- * after DMA_BUF_TEST_HOLD_MAX_MS at the latest.
+ * Returns when the reservation is held; a signal interrupts the wait. The
+ * reservation is released after DMA_BUF_TEST_HOLD_MAX_MS at the latest.
  */
 struct dma_buf_test_hold {
 	__u32 size;
@@ -241,12 +247,14 @@ struct dma_buf_test_hold {
 #define DMA_BUF_TEST_BOOKKEEP	3U
 
 /**
- * struct dma_buf_test_fence - add a fence of a timeline of its own to a buffer
+ * struct dma_buf_test_fence - add a fence of a new timeline to a buffer
  * @size: of this structure
- * @fd: buffer, of whatever exporter
+ * @fd: buffer of any exporter
  * @usage: DMA_BUF_TEST_KERNEL and so on
- * @delay_ms: when it signals, at most 10000; 0: when told
- * @id: result; freeing it signals. The fence does not keep the buffer
+ * @delay_ms: time until the fence signals, at most 10000; 0: until
+ *	DMA_BUF_TEST_SIGNAL
+ * @id: result, the fence; freeing it signals it. Holds no reference to the
+ *	buffer
  * @reserved: 0
  */
 struct dma_buf_test_fence {
@@ -262,10 +270,10 @@ struct dma_buf_test_fence {
  * struct dma_buf_test_signal - signal a fence
  * @size: of this structure
  * @id: fence
- * @error: negative errno that it fails with, or 0
+ * @error: negative errno that the fence fails with, or 0
  * @reserved: 0
  *
- * -EALREADY if it has signaled.
+ * -EALREADY if it has signalled.
  */
 struct dma_buf_test_signal {
 	__u32 size;
@@ -276,19 +284,19 @@ struct dma_buf_test_signal {
 
 /* struct dma_buf_test_attach: flags */
 #define DMA_BUF_TEST_IMPORTER_DYNAMIC	0x0001
-/* A dynamic one without the callback */
+/* A dynamic importer without the callback */
 #define DMA_BUF_TEST_IMPORTER_DEAF	0x0002
 #define DMA_BUF_TEST_IMPORTER_PEER2PEER	0x0004
-/* The callback unmaps and unpins whatever this importer has */
+/* The callback undoes all mappings and pins of this importer */
 #define DMA_BUF_TEST_IMPORTER_LETS_GO	0x0008
 #define DMA_BUF_TEST_IMPORTER_FLAGS	(0x0010 - 1)
 
 /**
  * struct dma_buf_test_attach - import: attach the test device to a buffer
  * @size: of this structure
- * @fd: buffer, of whatever exporter
- * @flags: DMA_BUF_TEST_IMPORTER_DYNAMIC and so on; the others but for that one
- *	want it
+ * @fd: buffer of any exporter
+ * @flags: DMA_BUF_TEST_IMPORTER_DYNAMIC and so on; the other flags require that
+ *	one
  * @id: result, the importer. It holds a reference to the buffer. Freeing it unmaps,
  *	unpins and detaches
  */
@@ -303,12 +311,12 @@ struct dma_buf_test_attach {
  * struct dma_buf_test_map - map a buffer for the test device
  * @size: of this structure
  * @id: importer
- * @dir: as enum dma_data_direction: 0 both ways, 1 the device reads, 2 the device
- *	writes; goes to the core as it is
- * @nents: result, entries of the table
- * @length: result, bytes in them
+ * @dir: as enum dma_data_direction: 0 both ways, 1 the device reads, 2 the
+ *	device writes; passed to the core unchanged
+ * @nents: result, number of entries of the table
+ * @length: result, sum of their lengths in bytes
  *
- * -ENOSPC with DMA_BUF_TEST_MAPPINGS already.
+ * -ENOSPC if the importer has DMA_BUF_TEST_MAPPINGS already.
  */
 struct dma_buf_test_map {
 	__u32 size;
@@ -319,12 +327,13 @@ struct dma_buf_test_map {
 };
 
 /**
- * struct dma_buf_test_id - UNMAP, PIN, UNPIN and FREE
+ * struct dma_buf_test_id - argument of UNMAP, PIN, UNPIN and FREE
  * @size: of this structure
- * @id: importer; for FREE whatever has a number
+ * @id: importer; for FREE any object
  *
- * UNMAP takes the newest mapping, -ENOENT without any. UNPIN goes to the core as
- * it is, whatever was pinned; -EINVAL for PIN and UNPIN of a static importer.
+ * UNMAP undoes the newest mapping, -ENOENT if there is none. UNPIN calls the
+ * core even if nothing was pinned; -EINVAL for PIN and UNPIN of a static
+ * importer.
  */
 struct dma_buf_test_id {
 	__u32 size;
@@ -337,16 +346,16 @@ struct dma_buf_test_id {
 /**
  * struct dma_buf_test_rw - access the memory as the device does, or through a vmap
  * @size: of this structure
- * @id: importer, whose newest mapping is used, or vmap
+ * @id: importer, of which the newest mapping is used, or vmap
  * @offset: first byte
- * @length: how many, at most 1 MiB
- * @data: pointer to where they go, or come from
+ * @length: number of bytes, at most 1 MiB
+ * @data: pointer to the caller's data
  * @flags: DMA_BUF_TEST_RW_WRITE; without it, read
  * @reserved: 0
  *
- * -ENOENT without a mapping, -ERANGE past its end, -EACCES if it was mapped for the
- * other direction, -ESTALE if the memory moved away since, -EOPNOTSUPP if it is
- * no memory that the test device can reach.
+ * -ENOENT without a mapping, -ERANGE past its end, -EACCES if it was mapped for
+ * the other direction, -ESTALE if the memory has moved since, -EOPNOTSUPP for
+ * memory that the test device cannot access.
  */
 struct dma_buf_test_rw {
 	__u32 size;
@@ -362,10 +371,10 @@ struct dma_buf_test_rw {
  * struct dma_buf_test_importer_info - the state of an importer
  * @size: of this structure
  * @id: importer
- * @notified: result, how often it was told that the buffer moves
- * @mapped: result, its mappings
- * @pinned: result, its pins that the core granted
- * @peer2peer: result, whether the attachment still says so
+ * @notified: result, number of calls of its move callback
+ * @mapped: result, number of its mappings
+ * @pinned: result, number of its pins that the core granted
+ * @peer2peer: result, whether the attachment's flag is still set
  */
 struct dma_buf_test_importer_info {
 	__u32 size;
@@ -377,10 +386,10 @@ struct dma_buf_test_importer_info {
 };
 
 /**
- * struct dma_buf_test_vmap - have the kernel map a buffer for itself
+ * struct dma_buf_test_vmap - map a buffer into the kernel's address space
  * @size: of this structure
- * @fd: buffer, of whatever exporter
- * @id: result; holds a reference to the buffer, freeing it unmaps
+ * @fd: buffer of any exporter
+ * @id: result, the vmap; holds a reference to the buffer, freeing it unmaps
  * @reserved: 0
  */
 struct dma_buf_test_vmap {
@@ -391,9 +400,9 @@ struct dma_buf_test_vmap {
 };
 
 /**
- * struct dma_buf_test_mmap - choose the buffer that mmap() of this session reaches
+ * struct dma_buf_test_mmap - choose the buffer that mmap() of this session maps
  * @size: of this structure
- * @fd: buffer, of whatever exporter, or -1 for none: -ENODEV then
+ * @fd: buffer of any exporter, or -1 for none: mmap() then fails with -ENODEV
  *
  * The session holds a reference to the buffer.
  */

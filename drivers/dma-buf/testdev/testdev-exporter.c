@@ -2,17 +2,17 @@
 /*
  * dma-buf: exporter of the test device.
  *
- * The memory of a buffer is there two or three times over for as long as the
- * buffer lives, so that nothing is ever used after it was freed, whatever a test
- * or the core does wrong:
+ * Each buffer has two or three copies of its memory for as long as it lives, so
+ * that no memory is used after it was freed, whatever a test or the core does
+ * wrong:
  *
  *	stores[0], stores[1]	one of them is the memory, and devices see it. The
  *				other takes it in when the buffer moves.
  *	cpu			what the CPU sees instead where the buffer is not
  *				coherent
  *
- * A move that takes time fills the memory with DMA_BUF_TEST_POISON until it is
- * done: who does not wait for the fence reads that.
+ * A move that takes time fills the memory with DMA_BUF_TEST_POISON until the
+ * move is done: a reader that does not wait for the fence sees the poison.
  */
 #include <linux/cleanup.h>
 #include <linux/delay.h>
@@ -32,20 +32,20 @@
 #include "testdev-internal.h"
 
 /*
- * Caches are begin's and end's business here. Besides, DMA debugging complains of
- * memory that is mapped twice if a map is to look after them, and any number of
- * importers may do that.
+ * The hooks for CPU access look after caches here, mappings do not. DMA
+ * debugging would also report memory that is mapped twice with cache
+ * maintenance, and any number of importers may map a buffer.
  */
 #define TESTDEV_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
 /**
- * struct testdev_rule - how a hook differs from its usual self
- * @error: to return, or 0
- * @skip: calls that are as usual first
- * @count: calls that differ after these; 0: all
- * @delay_ms: before anything else
+ * struct testdev_rule - a change of what a hook does
+ * @error: error to return, or 0
+ * @skip: number of calls that behave as usual first
+ * @count: number of calls that are changed after these; 0: all
+ * @delay_ms: delay before the hook does anything
  * @flags: DMA_BUF_TEST_NULL, DMA_BUF_TEST_ASYNC
- * @seen: calls since the rule was made
+ * @seen: number of calls since the rule was set
  */
 struct testdev_rule {
 	int error;
@@ -59,38 +59,38 @@ struct testdev_rule {
 /**
  * struct testdev_exporter - exporter of one buffer
  * @object: base; the buffer holds a reference until it is released
- * @ops: hook table of its own
+ * @ops: the buffer's own table of hooks
  * @kind: DMA_BUF_TEST_DYNAMIC and so on
  * @faults: DMA_BUF_TEST_LEAKS_IF_FULL and so on
- * @size: bytes of each store, whole pages
+ * @size: size of each store, in whole pages
  * @resv: reservation shared with others of the session, or NULL
- * @memory_lock: guards the stores' coming into being, @store, and @move_from to
- *	@move_fence. Memory that is there stays, and its content is whoever's who
- *	may access the buffer
+ * @memory_lock: guards the allocation of the stores, @store, and @move_from to
+ *	@move_fence. Stores are not freed while the exporter lives. The lock
+ *	does not guard their content, which any user of the buffer may change
  * @stores: the memory, twice
  * @cpu: the CPU's copy, NULL if coherent
- * @table: that the first access of the CPU made, with DMA_BUF_TEST_LEAKS_TABLES.
- *	No lock guards it, which is the fault
+ * @table: table made by the first CPU access, with DMA_BUF_TEST_LEAKS_TABLES.
+ *	No lock guards it, which is the fault that is imitated
  * @store: which of @stores is the memory
  * @work: ends a move that takes time; holds a reference to @object. There is one
  *	at a time, see @moving
- * @move_from: where it takes the content from
- * @move_to: where it puts it, NULL if there is no move
- * @move_cpu: then brings the CPU's copy up to date
- * @move_fence: and signals this
- * @lock: guards what follows
- * @dmabuf: the buffer, NULL before and after
- * @moving: @work is under way
- * @rules: by enum dma_buf_hook
+ * @move_from: where @work copies the content from
+ * @move_to: where @work copies the content to, NULL if there is no move
+ * @move_cpu: whether @work then updates the CPU's copy
+ * @move_fence: fence that @work signals in the end
+ * @lock: guards the members that follow
+ * @dmabuf: the buffer, NULL before its export and after its release
+ * @moving: whether @work is under way
+ * @rules: changes of hooks, by enum dma_buf_hook
  * @log: calls of hooks
- * @logged: how many are there
- * @lost: how many did not fit
- * @attached: attachments
- * @mapped: mappings
- * @pinned: pins
- * @vmapped: vmaps
- * @released: calls of the release hook
- * @file_ok: whether it found things in order
+ * @logged: number of calls in @log
+ * @lost: number of calls that found @log full
+ * @attached: number of attachments
+ * @mapped: number of mappings
+ * @pinned: number of pins
+ * @vmapped: number of vmaps
+ * @released: number of calls of the release hook
+ * @file_ok: whether the release hook found the buffer's own file, closed
  */
 struct testdev_exporter {
 	struct testdev_object object;
@@ -136,7 +136,7 @@ static struct testdev_exporter *exporter_of(struct dma_buf_attachment *attach)
 
 /* Rules and log */
 
-/* Counts a call of @hook and says what is special about it. */
+/* Count a call of @hook and return the rule that applies to it. */
 static struct testdev_rule testdev_rule_next(struct testdev_exporter *exporter,
 					     enum dma_buf_hook hook)
 {
@@ -151,9 +151,9 @@ static struct testdev_rule testdev_rule_next(struct testdev_exporter *exporter,
 }
 
 /*
- * Never shorter than the rule says, by the clock that a test measures with:
- * msleep() counts jiffies, and is early when these lag behind the clock at its
- * start, as they do on a virtual machine whose host is busy.
+ * Never sleep shorter than the rule says, by the clock that tests measure with:
+ * msleep() counts jiffies, and returns early if these lag behind the clock when
+ * it starts, as they do in a virtual machine on a busy host.
  */
 static int testdev_rule_delay(const struct testdev_rule *rule, bool interruptible)
 {
@@ -173,7 +173,7 @@ static int testdev_rule_delay(const struct testdev_rule *rule, bool interruptibl
 	return 0;
 }
 
-/* All there is to a hook that has nothing of its own to do before it fails */
+/* The whole of a hook that does nothing of its own before it fails */
 static int testdev_rule_apply(struct testdev_exporter *exporter,
 			      enum dma_buf_hook hook, bool interruptible,
 			      struct testdev_rule *rule)
@@ -182,7 +182,10 @@ static int testdev_rule_apply(struct testdev_exporter *exporter,
 	return testdev_rule_delay(rule, interruptible) ?: rule->error;
 }
 
-/* Logs the call, and counts with it, in one go: a reader sees both or none. */
+/*
+ * Log the call and update the counter under one hold of the lock: a reader sees
+ * both or neither.
+ */
 static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_hook hook,
 			    struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir, int result,
@@ -213,9 +216,9 @@ static int testdev_hook_end(struct testdev_exporter *exporter, enum dma_buf_hook
 static bool testdev_has_memory(struct testdev_exporter *exporter)
 {
 	/*
-	 * The last to come, and never gone. Pairs with the release in
-	 * testdev_memory_alloc(): without memory_lock too, who sees it sees the
-	 * other copies.
+	 * The first store is set last, and never cleared. Pairs with the
+	 * release in testdev_memory_alloc(): a reader without memory_lock that
+	 * sees the first store sees the other copies as well.
 	 */
 	return smp_load_acquire(&exporter->stores[1]);
 }
@@ -233,7 +236,7 @@ static int testdev_memory_alloc(struct testdev_exporter *exporter)
 
 	copies = exporter->kind & DMA_BUF_TEST_NONCOHERENT ? 3 : 2;
 	for (i = 0; i < copies; i++) {
-		/* A test that has it fail wants no report of that in the log. */
+		/* No warning: tests make this allocation fail. */
 		memory[i] = __vmalloc(exporter->size, GFP_KERNEL | __GFP_ZERO |
 						      __GFP_NOWARN);
 		if (!memory[i])
@@ -272,7 +275,7 @@ static struct sg_table *testdev_sgt_alloc(struct testdev_exporter *exporter,
 	if (!pages || !sgt)
 		return ERR_PTR(-ENOMEM);
 
-	/* The reservation is held: it does not move. */
+	/* The reservation is held, so the memory does not move. */
 	memory = exporter->stores[exporter->store];
 	for (i = 0; i < n; i++)
 		pages[i] = vmalloc_to_page(memory + i * PAGE_SIZE);
@@ -299,7 +302,7 @@ static void testdev_move_work(struct work_struct *work)
 		exporter->move_to = NULL;
 		exporter->move_cpu = false;
 
-		/* Who sees the fence signaled may start the next one. */
+		/* After the fence has signalled, a waiter may start the next move. */
 		scoped_guard(spinlock, &exporter->lock)
 			exporter->moving = false;
 	}
@@ -319,8 +322,9 @@ static void testdev_store_switch(struct testdev_exporter *exporter,
 }
 
 /*
- * Has the memory contain nothing useful until @delay_ms from now, and a fence say
- * so. With @elsewhere it is the other store from now on, else it stays where it is.
+ * Begin a move that ends in @delay_ms: fill the memory with poison and add a
+ * fence that signals at the end. With @elsewhere the memory is the other store
+ * from now on, else it stays where it is.
  */
 static int testdev_move_begin(struct testdev_exporter *exporter, struct dma_buf *dmabuf,
 			      u32 delay_ms, bool elsewhere, bool cpu)
@@ -364,7 +368,7 @@ static int testdev_move_begin(struct testdev_exporter *exporter, struct dma_buf 
 		exporter->move_to = here;
 	}
 	memset(exporter->move_to, DMA_BUF_TEST_POISON, exporter->size);
-	exporter->move_cpu = cpu;	/* nobody else has asked yet */
+	exporter->move_cpu = cpu;	/* no other caller has asked yet */
 	exporter->move_fence = fence;
 
 	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
@@ -373,7 +377,10 @@ static int testdev_move_begin(struct testdev_exporter *exporter, struct dma_buf 
 	return 0;
 }
 
-/* A hook that leaves a fence; one that is still there from the last time will do. */
+/*
+ * Leave a fence, as a hook does that starts a move. If an earlier move is under
+ * way, its fence serves.
+ */
 static int testdev_rule_async(struct testdev_exporter *exporter, struct dma_buf *dmabuf,
 			      const struct testdev_rule *rule, bool cpu)
 {
@@ -528,7 +535,10 @@ static int testdev_cpu_begin(struct testdev_exporter *exporter, struct dma_buf *
 		guard(mutex)(&exporter->memory_lock);
 		memcpy(exporter->cpu, exporter->stores[exporter->store],
 		       exporter->size);
-		/* What is on the move is copied again when it is there. */
+		/*
+		 * Memory that is being moved is copied again at the end of the
+		 * move.
+		 */
 		if (exporter->move_to)
 			exporter->move_cpu = true;
 	}
@@ -536,8 +546,8 @@ static int testdev_cpu_begin(struct testdev_exporter *exporter, struct dma_buf *
 }
 
 /*
- * DMA_BUF_TEST_LEAKS_TABLES. As in the exporters that have this fault, nothing is
- * done with the table but to make it.
+ * DMA_BUF_TEST_LEAKS_TABLES. As in the exporters that have this fault, the
+ * table is made and never used.
  */
 static int testdev_table_make(struct testdev_exporter *exporter)
 {
@@ -559,7 +569,7 @@ static int testdev_table_make(struct testdev_exporter *exporter)
 		sg_set_page(sg, vmalloc_to_page(exporter->stores[0] + i * PAGE_SIZE),
 			    PAGE_SIZE, 0);
 
-	/* Long enough that whatever else began meanwhile has not seen a table. */
+	/* Long enough for every access that begins meanwhile to find no table */
 	usleep_range(1000, 2000);
 	WRITE_ONCE(exporter->table, no_free_ptr(table));
 	return 0;
@@ -591,7 +601,7 @@ static int testdev_hook_end_access(struct dma_buf *dmabuf,
 	if (!ret && exporter->kind & DMA_BUF_TEST_NONCOHERENT &&
 	    testdev_has_memory(exporter) && dir != DMA_FROM_DEVICE) {
 		guard(mutex)(&exporter->memory_lock);
-		/* To where a move has yet to take it from */
+		/* During a move, to where the move will copy from */
 		memcpy(exporter->move_to ? exporter->move_from :
 		       exporter->stores[exporter->store], exporter->cpu,
 		       exporter->size);
@@ -627,13 +637,13 @@ static int testdev_hook_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	int ret;
 
 	ret = testdev_rule_apply(exporter, HOOK_MMAP, false, &rule);
-	/* VM_SHARED is taken away from maps of read-only descriptors. */
+	/* Mappings of read-only descriptors lose VM_SHARED. */
 	if (!ret && !(vma->vm_flags & VM_MAYSHARE))
 		ret = -EINVAL;
 	if (!ret) {
 		/*
-		 * Nothing keeps the map from growing: that is the core's to do,
-		 * and what some exporters forget.
+		 * VM_DONTEXPAND is left to the core, as some exporters forget
+		 * it.
 		 */
 		vm_flags_set(vma, VM_MIXEDMAP);
 		vma->vm_ops = &testdev_vm_ops;
@@ -678,7 +688,7 @@ static void testdev_hook_release(struct dma_buf *dmabuf)
 	struct testdev_rule rule;
 	bool ok;
 
-	/* A core that is late with this call shows it a file that is gone. */
+	/* A core that calls this hook too late passes a file that has been freed. */
 	ok = file->private_data == dmabuf && !file_count(file);
 	testdev_rule_apply(exporter, HOOK_RELEASE, false, &rule);
 
@@ -762,8 +772,9 @@ static struct dma_buf *testdev_exporter_export(struct testdev_exporter *exporter
 /* Faults */
 
 /**
- * struct testdev_leak - a buffer that a fault of its exporter keeps
- * @object: base; the session's only reference to it is dropped at its end
+ * struct testdev_leak - a buffer that a fault of its exporter leaks
+ * @object: base; its only reference is the session's, dropped at the session's
+ *	end
  * @dmabuf: the buffer, with a reference
  */
 struct testdev_leak {
@@ -782,8 +793,9 @@ static void testdev_leak_free(struct testdev_object *object)
 const struct testdev_type testdev_leak_type = { .free = testdev_leak_free };
 
 /*
- * Have the session keep a buffer for as long as it lasts, whatever becomes of the
- * ioctl. The caller's reference is the session's from now on, or dropped on failure.
+ * Have the session keep a buffer until the session ends, even if the ioctl
+ * fails. The session takes over the caller's reference, which is dropped on
+ * failure.
  */
 static int testdev_leak(struct testdev_session *session, struct dma_buf *dmabuf)
 {
@@ -809,7 +821,10 @@ static int testdev_leak(struct testdev_session *session, struct dma_buf *dmabuf)
 
 static bool testdev_kind_valid(u32 kind)
 {
-	/* What a core would warn about, and what needs hooks that are not there */
+	/*
+	 * Combinations that the core would warn about, or that need hooks which
+	 * are missing
+	 */
 	const u32 mixes[] = {
 		DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_CACHED,
 		DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_BARE,
@@ -1007,12 +1022,13 @@ int testdev_log(struct testdev_call *call)
 		ret = -EFAULT;
 
 	/*
-	 * Nothing is forgotten before the caller has it. How many they are is told
-	 * after this; who passes a structure that cannot be written loses that.
+	 * Forget calls only after they have been copied to the caller. The
+	 * count is copied later: a caller whose structure cannot be written
+	 * loses it.
 	 */
 	if (!ret && arg->flags & DMA_BUF_TEST_CLEAR) {
 		spin_lock(&exporter->lock);
-		/* Somebody else may have cleared it meanwhile. */
+		/* Another thread may have cleared the log meanwhile. */
 		count = min(count, exporter->logged);
 		lost = min(lost, exporter->lost);
 		exporter->logged -= count;
@@ -1060,12 +1076,15 @@ int testdev_exporter_info(struct testdev_call *call)
 	return 0;
 }
 
-/* The buffer with a reference, or NULL if it is gone or going. */
+/*
+ * Returns the buffer with a reference, or NULL if it has been or is being
+ * released.
+ */
 static struct dma_buf *testdev_exporter_buffer(struct testdev_exporter *exporter)
 {
 	struct dma_buf *dmabuf;
 
-	/* The release hook, which takes the lock, comes before it is freed. */
+	/* The release hook takes the lock before the buffer is freed. */
 	spin_lock(&exporter->lock);
 	dmabuf = exporter->dmabuf;
 	if (dmabuf && !get_file_active(&dmabuf->file))

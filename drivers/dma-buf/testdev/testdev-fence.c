@@ -37,9 +37,9 @@ static const struct dma_fence_ops testdev_fence_ops = {
 };
 
 /**
- * testdev_fence_alloc - make a fence
+ * testdev_fence_alloc - create a fence
  *
- * Whoever makes one has to see to it that it signals.
+ * The caller must make sure that the fence signals.
  *
  * Return: a fence with a reference for the caller, or NULL without memory.
  */
@@ -58,17 +58,21 @@ struct dma_fence *testdev_fence_alloc(void)
 
 /**
  * testdev_fence_end - signal a fence once
- * @fence: one of testdev_fence_alloc()
+ * @fence: fence from testdev_fence_alloc()
  * @error: negative errno, or 0
  *
- * Return: false if it had signaled before; nothing is changed then.
+ * Return: false if the fence had signalled before, which is then left as it
+ * was.
  */
 bool testdev_fence_end(struct dma_fence *fence, int error)
 {
 	unsigned long flags;
 	bool pending;
 
-	/* The error has to be there first, and nobody may come in between. */
+	/*
+	 * The error must be set before the fence signals, under one hold of the
+	 * lock.
+	 */
 	spin_lock_irqsave(fence->lock, flags);
 	pending = !dma_fence_is_signaled_locked(fence);
 	if (pending) {
@@ -86,7 +90,7 @@ bool testdev_fence_end(struct dma_fence *fence, int error)
  * struct testdev_fence_object - a fence that a test has added
  * @object: base
  * @fence: the fence
- * @work: signals it if a time was given
+ * @work: signals the fence after a delay, if one was given
  */
 struct testdev_fence_object {
 	struct testdev_object object;
@@ -179,7 +183,7 @@ int testdev_fence(struct testdev_call *call)
 		goto out;
 	}
 
-	/* From here on dispatch frees it when something fails. */
+	/* From here on dispatch frees the object if the ioctl fails. */
 	ret = testdev_fence_add(dmabuf, obj->fence, usages[arg->usage]);
 	if (!ret && arg->delay_ms)
 		schedule_delayed_work(&obj->work, msecs_to_jiffies(arg->delay_ms));
@@ -213,15 +217,15 @@ int testdev_signal(struct testdev_call *call)
 	return pending ? 0 : -EALREADY;
 }
 
-/* A reservation that is held */
+/* Held reservations */
 
 /**
  * struct testdev_hold - a reservation held by a thread
  * @object: base
  * @dmabuf: the buffer, with a reference
- * @thread: who holds it. The caller's own thread cannot: it goes back to user
- *	space, where no lock may be held
- * @held: completed when it does
+ * @thread: kernel thread that holds the reservation. The caller's thread
+ *	cannot, as it returns to user space, where no lock may be held
+ * @held: completed when @thread holds the reservation
  */
 struct testdev_hold {
 	struct testdev_object object;
@@ -237,8 +241,8 @@ static int testdev_hold_thread(void *data)
 	unsigned long end;
 
 	/*
-	 * Asks again and again and does not wait in line, so that it can be
-	 * stopped whoever has the reservation.
+	 * Try in a loop instead of waiting for the lock, so that the thread can
+	 * be stopped while another task holds the reservation.
 	 */
 	while (!dma_resv_trylock(resv)) {
 		if (kthread_should_stop())
@@ -248,7 +252,10 @@ static int testdev_hold_thread(void *data)
 	end = jiffies + msecs_to_jiffies(DMA_BUF_TEST_HOLD_MAX_MS);
 	complete(&hold->held);
 
-	/* One that lets go while it is to go on costs a test, not the machine. */
+	/*
+	 * The time limit: a forgotten hold breaks a test, but does not hang the
+	 * machine.
+	 */
 	while (!kthread_should_stop() && time_before(jiffies, end)) {
 		set_current_state(TASK_IDLE);
 		if (!kthread_should_stop())
@@ -257,7 +264,7 @@ static int testdev_hold_thread(void *data)
 	}
 	dma_resv_unlock(resv);
 
-	/* kthread_stop() wants to find it. */
+	/* Stay until kthread_stop() is called, which needs the thread to exist. */
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
 		if (!kthread_should_stop())

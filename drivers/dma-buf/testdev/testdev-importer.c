@@ -2,9 +2,9 @@
 /*
  * dma-buf: importer of the test device.
  *
- * What an importer has is guarded by the reservation of the buffer, as in a driver
- * that can be told of a move at any time. No device does DMA: RW goes to the
- * memory by the DMA addresses that a mapping has, which is as near as it gets.
+ * The buffer's reservation guards the state of an importer, as in a driver
+ * whose move callback may run at any time. No device does DMA: DMA_BUF_TEST_RW
+ * accesses the memory by the DMA addresses of a mapping, which comes closest.
  */
 #include <linux/cleanup.h>
 #include <linux/dma-direct.h>
@@ -37,11 +37,11 @@ struct testdev_mapping {
  * @flags: DMA_BUF_TEST_IMPORTER_DYNAMIC and so on
  * @dmabuf: buffer, with a reference
  * @attach: the attachment
- * @mappings: its mappings, oldest first; this and what follows is guarded by the
- *	reservation of @dmabuf
- * @mapped: how many
- * @pinned: pins that the core granted
- * @notified: calls of the callback
+ * @mappings: its mappings, oldest first; the reservation of @dmabuf guards this
+ *	member and those that follow
+ * @mapped: number of mappings
+ * @pinned: number of pins that the core granted
+ * @notified: number of calls of the move callback
  */
 struct testdev_importer {
 	struct testdev_object object;
@@ -60,18 +60,18 @@ static struct testdev_importer *to_importer(struct testdev_object *object)
 }
 
 /**
- * testdev_importer_id - which importer of a session is it?
+ * testdev_importer_id - find an importer's number in a session
  * @attach: an attachment
  * @session: the session
  *
- * Return: its number, or 0 if it is somebody else's.
+ * Return: the importer's number, or 0 if the attachment is not of this session.
  */
 u32 testdev_importer_id(struct dma_buf_attachment *attach,
 			const struct testdev_session *session)
 {
 	struct testdev_importer *importer = attach->importer_priv;
 
-	/* It has gone with one that was detached while mapped. */
+	/* The importer was freed; the attachment had been detached while mapped. */
 	if (attach->dev != testdev_device() || !importer ||
 	    importer->object.session != session)
 		return 0;
@@ -192,8 +192,9 @@ int testdev_attach(struct testdev_call *call)
 	}
 
 	/*
-	 * From here on dispatch frees it when something fails. A move that comes
-	 * before @attach is set finds nothing mapped and nothing pinned.
+	 * From here on dispatch frees the importer if the ioctl fails. A move
+	 * callback that runs before attach is set finds nothing mapped and
+	 * nothing pinned.
 	 */
 	attach = dma_buf_dynamic_attach(importer->dmabuf, testdev_device(),
 					testdev_importer_ops(arg->flags), importer);
@@ -376,13 +377,13 @@ int testdev_importer_info(struct testdev_call *call)
 	return 0;
 }
 
-/* Kernel maps */
+/* Kernel mappings */
 
 /**
  * struct testdev_vmap - one vmap
  * @object: base
  * @dmabuf: buffer, with a reference
- * @map: where it is
+ * @map: address of the mapping
  */
 struct testdev_vmap {
 	struct testdev_object object;
@@ -431,7 +432,7 @@ int testdev_vmap(struct testdev_call *call)
 		return ret;
 	}
 
-	/* From here on dispatch frees it when something fails. */
+	/* From here on dispatch frees the object if the ioctl fails. */
 	arg->id = call->id;
 	ret = dma_buf_vmap_unlocked(vmap->dmabuf, &vmap->map);
 	if (ret)

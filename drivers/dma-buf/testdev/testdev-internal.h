@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: what the parts of the test device share.
+ * dma-buf: types and functions shared by the parts of the test device.
  *
- * All of it stands on the public headers alone, so that it can be built as a
- * module for any core.
+ * The device uses the public headers only, so that it can be built as a module
+ * for any core.
  *
  * Lock order, outermost first; user memory is not touched under any of them:
  *
@@ -28,15 +28,16 @@
 struct testdev_object;
 struct vm_area_struct;
 
-/* Longest delay that a test can ask for, so that none can block anything for good */
+/* Longest delay that a test can ask for, so that no test can block others for ever */
 #define TESTDEV_DELAY_MAX_MS	10000U
 
 /**
  * struct testdev_session - an open file
  * @objects: &struct testdev_object by number
- * @mmap: buffer that mmap() of the file reaches, or NULL; guarded by the xa_lock of
- *	@objects
- * @resv: reservation of the buffers that share one; guarded by the same
+ * @mmap: buffer that mmap() of the file maps, or NULL; guarded by the xa_lock
+ *	of @objects
+ * @resv: reservation shared by buffers of this session, or NULL; guarded by the
+ *	same lock
  */
 struct testdev_session {
 	struct xarray objects;
@@ -47,7 +48,7 @@ struct testdev_session {
 /**
  * struct testdev_shared_resv - a reservation of several buffers
  * @resv: the reservation
- * @refs: the session's, and one for each buffer
+ * @refs: references: the session's, and one for each buffer
  */
 struct testdev_shared_resv {
 	struct dma_resv resv;
@@ -56,19 +57,20 @@ struct testdev_shared_resv {
 
 /**
  * struct testdev_type - a kind of object
- * @free: the last reference is gone
+ * @free: called when the last reference has been dropped
  */
 struct testdev_type {
 	void (*free)(struct testdev_object *object);
 };
 
 /**
- * struct testdev_object - whatever a session gives a number
- * @type: what it is
- * @session: that it belongs to. Only to be compared: an exporter and an importer
- *	can outlive it
- * @id: its number there
- * @refs: the session's, that of each ioctl under way, and an exporter's buffer's
+ * struct testdev_object - an object that a session has given a number
+ * @type: type of the object
+ * @session: session that the object belongs to. Only compared, never followed:
+ *	exporters and importers can outlive it
+ * @id: its number in @session
+ * @refs: references: the session's, one for each ioctl under way, and that of
+ *	an exporter's buffer
  */
 struct testdev_object {
 	const struct testdev_type *type;
@@ -86,11 +88,11 @@ extern const struct testdev_type testdev_hold_type;
 
 /**
  * struct testdev_call - an ioctl under way
- * @session: whose
- * @id: number kept for @made, or 0
- * @made: object that comes into being if all goes well
- * @file: file that the caller gets a descriptor of if all goes well
- * @fd: descriptor kept for @file
+ * @session: session of the caller
+ * @id: number reserved for @made, or 0
+ * @made: object that gets @id if the ioctl succeeds
+ * @file: file that gets @fd if the ioctl succeeds
+ * @fd: descriptor reserved for @file, or -1
  * @arg: the argument, in and out
  */
 struct testdev_call {
@@ -128,7 +130,7 @@ struct testdev_shared_resv *testdev_session_resv(struct testdev_session *session
 void testdev_shared_resv_put(struct testdev_shared_resv *shared);
 struct device *testdev_device(void);
 
-/* Fences of the device's own making */
+/* Fences that the device creates */
 struct dma_fence *testdev_fence_alloc(void);
 bool testdev_fence_end(struct dma_fence *fence, int error);
 int testdev_fence(struct testdev_call *call);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: a test device, /dev/dma_buf_test, by which tests export buffers that
- * behave as they please, and import any.
+ * dma-buf: a test device, /dev/dma_buf_test. Through it, tests export buffers
+ * whose hooks do what the test asks for, and import buffers of any exporter.
  *
- * This file has the sessions, the numbers they give and the table of ioctls; what
- * they do is in testdev-exporter.c, testdev-importer.c and testdev-fence.c. What
- * a test can ask for is said in dma-buf-testdev.h.
+ * This file has the sessions, the numbers of their objects and the table of
+ * ioctls; the ioctls themselves are in testdev-exporter.c, testdev-importer.c
+ * and testdev-fence.c. dma-buf-testdev.h describes them for tests.
  *
- * Nothing is published before the whole call has succeeded: an ioctl only prepares
- * an object or a file, and dispatch gives them a number or a descriptor once the
- * caller has been told which.
+ * Nothing is published before the whole call has succeeded: an ioctl only
+ * prepares an object or a file, and dispatch gives them their number or
+ * descriptor after the result has been copied to the caller.
  */
 #include <linux/cleanup.h>
 #include <linux/compat.h>
@@ -27,9 +27,9 @@
 static struct platform_device *testdev_pdev;
 
 /**
- * testdev_device - the device that importers of sessions attach
+ * testdev_device - get the device that importers attach
  *
- * Return: a device that reaches all memory.
+ * Return: a device that can address all memory.
  */
 struct device *testdev_device(void)
 {
@@ -41,7 +41,7 @@ struct device *testdev_device(void)
 /**
  * testdev_object_make - have dispatch give an object a number
  * @call: ioctl that makes it
- * @object: the object; the reference is the session's from now on
+ * @object: the object; on success its reference is the session's
  * @type: what it is
  *
  * Return: 0 or -ENOMEM; then the object is still the caller's.
@@ -51,7 +51,7 @@ int testdev_object_make(struct testdev_call *call, struct testdev_object *object
 {
 	int ret;
 
-	/* Kept, but not found by anybody: reserved entries read as NULL. */
+	/* Reserve the number: a lookup reads a reserved entry as NULL. */
 	ret = xa_alloc(&call->session->objects, &call->id, NULL, xa_limit_31b,
 		       GFP_KERNEL);
 	if (ret)
@@ -67,9 +67,9 @@ int testdev_object_make(struct testdev_call *call, struct testdev_object *object
 
 /**
  * testdev_object_get - find an object by its number
- * @session: where
+ * @session: session to search
  * @id: number
- * @type: what it has to be, NULL for anything
+ * @type: type that the object must have, NULL for any
  *
  * Return: the object with a reference for the caller, or NULL.
  */
@@ -104,8 +104,8 @@ static int testdev_free(struct testdev_call *call)
 	struct testdev_object *object;
 
 	/*
-	 * An entry that is only reserved stays so: erasing it would let another
-	 * object have the number before dispatch stores this one.
+	 * Leave an entry that is only reserved: if it were erased, another
+	 * object could get the number before dispatch stores the first one.
 	 */
 	xa_lock(&session->objects);
 	object = xa_load(&session->objects, call->arg.id.id);
@@ -122,10 +122,11 @@ static int testdev_free(struct testdev_call *call)
 /* Sessions */
 
 /**
- * testdev_session_resv - the reservation that buffers of a session share
+ * testdev_session_resv - get the reservation that a session's buffers share
  * @session: the session
  *
- * Return: it with a reference for the caller, or NULL without memory.
+ * Return: the reservation with a reference for the caller, or NULL without
+ * memory.
  */
 struct testdev_shared_resv *testdev_session_resv(struct testdev_session *session)
 {
@@ -144,7 +145,7 @@ struct testdev_shared_resv *testdev_session_resv(struct testdev_session *session
 	refcount_inc(&shared->refs);
 	xa_unlock(&session->objects);
 
-	/* There was one already. */
+	/* Drop the new one if the session had a reservation already. */
 	testdev_shared_resv_put(fresh);
 	return shared;
 }
@@ -196,7 +197,7 @@ static int testdev_session_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENODEV;
 
 	ret = dma_buf_mmap(dmabuf, vma, vma->vm_pgoff);
-	/* The map has a reference of its own. */
+	/* The mapping has taken a reference of its own. */
 	dma_buf_put(dmabuf);
 	return ret;
 }
@@ -233,8 +234,9 @@ static int testdev_session_release(struct inode *inode, struct file *file)
 	struct testdev_session *session = file->private_data;
 
 	/*
-	 * Reservations that are held first, as importers need them to leave, and
-	 * then what somebody may wait for with a reservation held.
+	 * First release held reservations, which importers need to detach. Then
+	 * signal fences, as a task may wait for one while it holds a
+	 * reservation.
 	 */
 	testdev_session_free(session, &testdev_hold_type);
 	testdev_session_free(session, &testdev_fence_type);
@@ -252,11 +254,11 @@ static int testdev_session_release(struct inode *inode, struct file *file)
 
 /**
  * struct testdev_ioctl - one ioctl
- * @call: what it does
- * @size: of its argument as the kernel knows it
- * @reserved: where the member is that must be zero, or 0
- * @min: of its argument when it was new, or 0 if it has not grown since; what came
- *	later reads as zero where a caller does not know it
+ * @call: function that carries it out
+ * @size: size of its argument as the kernel knows it
+ * @reserved: offset of the member that must be zero, or 0 for none
+ * @min: size of its argument when it was introduced, or 0 if it has not grown
+ *	since; members that a caller does not know read as zero
  */
 struct testdev_ioctl {
 	int (*call)(struct testdev_call *call);
@@ -350,7 +352,7 @@ static const struct testdev_ioctl testdev_ioctls[] = {
 	},
 };
 
-/* Gives out, or takes back, what the call has prepared. */
+/* Publish what the call has prepared, or undo it if the call has failed. */
 static void testdev_call_end(struct testdev_call *call, int ret)
 {
 	struct xarray *objects = &call->session->objects;
@@ -368,7 +370,7 @@ static void testdev_call_end(struct testdev_call *call, int ret)
 		if (ret)
 			xa_erase(objects, call->id);
 		else
-			/* Needs no memory, the entry is there. */
+			/* Allocates no memory, as the entry is reserved. */
 			xa_store(objects, call->id, call->made, GFP_KERNEL);
 	}
 	if (ret && call->made)
@@ -423,8 +425,8 @@ static struct miscdevice testdev_misc = {
 };
 
 /*
- * There is no way out: fences have their code here and can be anywhere, for as
- * long as whoever holds them likes.
+ * The module cannot be unloaded: fences whose code is here can be held by any
+ * task, for any time.
  */
 static int __init testdev_init(void)
 {
@@ -435,7 +437,7 @@ static int __init testdev_init(void)
 	if (IS_ERR(testdev_pdev))
 		return PTR_ERR(testdev_pdev);
 
-	/* It takes segments of any size, as heaps hand out. */
+	/* Accept segments of any size, which heaps hand out. */
 	dma_set_max_seg_size(&testdev_pdev->dev, UINT_MAX);
 	ret = dma_coerce_mask_and_coherent(&testdev_pdev->dev, DMA_BIT_MASK(64));
 	if (!ret)

@@ -25,7 +25,7 @@ static void test_attach_static(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
 	KUNIT_EXPECT_FALSE(test, dma_buf_attachment_is_dynamic(attach));
 
-	/* The hook saw all of it before anybody else could. */
+	/* The hook saw the attachment fully initialised, before it was listed. */
 	KUNIT_EXPECT_FALSE(test, mock->listed);
 	KUNIT_EXPECT_PTR_EQ(test, mock->attach_seen.dmabuf, dmabuf);
 	KUNIT_EXPECT_PTR_EQ(test, mock->attach_seen.dev, dev);
@@ -209,10 +209,8 @@ static void test_map_unlocked(struct kunit *test)
 	struct sg_table *first, *second;
 
 	attach = test_attach(test, dmabuf, param->importer);
-	first = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
-	second = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	first = test_dma_map(test, attach, DMA_FROM_DEVICE);
+	second = test_dma_map(test, attach, DMA_FROM_DEVICE);
 	if (param->exporter == MOCK_CACHED)
 		KUNIT_EXPECT_PTR_EQ(test, first, second);
 	else
@@ -267,14 +265,17 @@ static void test_map_failure(struct kunit *test)
 		sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	}
 
-	/* The failures have left nothing behind that disturbs a success. */
+	/* After the failures, mapping works as if they had not been. */
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
 }
 
-/* qaic does not take the reservation. Lockdep says so; it works all the same. */
+/*
+ * qaic maps without holding the reservation. Lockdep warns of that, but the
+ * mapping must still work.
+ */
 static void test_map_without_lock(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -300,7 +301,10 @@ static void test_map_without_lock(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The first map is the time to place the memory: all who will use it are known. */
+/*
+ * Exporters place the memory at the first map, so the map hook must find every
+ * attachment listed.
+ */
 static void test_map_sees_attachments(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
@@ -310,8 +314,7 @@ static void test_map_sees_attachments(struct kunit *test)
 
 	first = test_attach(test, dmabuf, NULL);
 	second = test_attach(test, dmabuf, &test_dynamic);
-	sgt = dma_buf_map_attachment_unlocked(first, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, first, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock->attachments, 2U);
 	KUNIT_EXPECT_EQ(test, mock->dir, DMA_FROM_DEVICE);
 	mock->dir = DMA_NONE;
@@ -319,8 +322,7 @@ static void test_map_sees_attachments(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->dir, DMA_FROM_DEVICE);
 
 	dma_buf_detach(dmabuf, first);
-	sgt = dma_buf_map_attachment_unlocked(second, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, second, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock->attachments, 1U);
 	dma_buf_unmap_attachment_unlocked(second, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, second);
@@ -356,7 +358,7 @@ static void test_map_waits(struct kunit *test)
 	mock_add_fence(dmabuf, fence, param->usage);
 	mock->log_len = 0;
 
-	/* Who does not heed signals waits, but not for ever. */
+	/* This wait is not interruptible, so the fence has to signal in the end. */
 	mock_fence_signal_later(fence, MOCK_NEVER_MS);
 	mock_signal_begin();
 	sgt = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
@@ -394,8 +396,7 @@ static void test_map_cached_waits(struct kunit *test)
 	struct dma_fence *fence = mock_fence_create(test);
 	struct sg_table *sgt, *again;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 
 	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_KERNEL);
@@ -415,7 +416,7 @@ static void test_map_cached_waits(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The map hook itself may be what starts the move. */
+/* The map hook itself may have started the move. */
 static void test_map_waits_for_hook(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -426,8 +427,7 @@ static void test_map_waits_for_hook(struct kunit *test)
 
 	mock->fence = fence;
 	mock_fence_signal_later(fence, 50);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_NULL(test, mock->fence);
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
@@ -442,22 +442,20 @@ static void test_map_cached_direction(struct kunit *test)
 	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
 	struct sg_table *sgt, *other;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	/* Kept all the same. */
+	/* The cached mapping is kept after its unmap. */
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(other), -EBUSY);
 	dma_buf_detach(dmabuf, attach);
 
 	/* Both ways serves each. */
 	attach = test_attach(test, dmabuf, NULL);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
 	other = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_PTR_EQ(test, other, sgt);
 	dma_buf_unmap_attachment_unlocked(attach, other, DMA_FROM_DEVICE);

@@ -43,7 +43,7 @@ static void test_begin_waits(struct kunit *test)
 	int ret;
 
 	mock_add_fence(dmabuf, fence, param->usage);
-	/* Who does not heed signals waits, but not for ever. */
+	/* This wait is not interruptible, so the fence has to signal in the end. */
 	mock_fence_signal_later(fence, MOCK_NEVER_MS);
 	mock_signal_begin();
 	ret = dma_buf_begin_cpu_access(dmabuf, param->dir);
@@ -153,7 +153,7 @@ static void test_begin_deadline_of_each(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(done, NULL), 0U);
 	KUNIT_EXPECT_EQ(test, mock_fence_deadlines(read, NULL), 0U);
 
-	/* An access that waits for nothing is in no hurry. */
+	/* An access that waits for no fence sets no deadline. */
 	mock_fence_signal(kernel);
 	mock_fence_signal(write);
 	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE), 0);
@@ -204,7 +204,7 @@ static void test_access_errors(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Kernel maps */
+/* Kernel mappings */
 
 static void test_vmap(struct kunit *test)
 {
@@ -297,7 +297,7 @@ static void test_vmap_null(struct kunit *test)
 	expect_end();
 }
 
-/* Maps of processes */
+/* Mappings of processes */
 
 struct mmap_param {
 	const char *name;
@@ -355,7 +355,7 @@ static void test_mmap_bounds(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vma->vm_pgoff, param->pgoff);
 	}
 	mmap_read_unlock(current->mm);
-	/* The map keeps the buffer. */
+	/* The mapping holds a reference to the buffer. */
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
@@ -363,7 +363,7 @@ static void test_mmap_bounds(struct kunit *test)
 	mock_wait_released(mock);
 }
 
-/* A map of the buffer's own file, whose place is the program's choice. */
+/* Mappings of the buffer's own file, at an offset that the program chooses. */
 static void test_mmap_file_bounds(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -389,47 +389,47 @@ static void test_mmap_file_bounds(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-static void test_mmap_dontexpand(struct kunit *test)
+/* Whether the mapping at @addr is of @file, and may grow or not. */
+static void test_expect_vma(struct kunit *test, unsigned long addr,
+			    struct file *file, bool may_grow)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
 	struct vm_area_struct *vma;
-	unsigned long addr;
 
-	addr = test_map_file(test, dmabuf->file, 1);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, addr);
 	KUNIT_EXPECT_NOT_NULL(test, vma);
 	if (vma) {
-		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, dmabuf->file);
-		KUNIT_EXPECT_TRUE(test, vma->vm_flags & VM_DONTEXPAND);
+		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, file);
+		KUNIT_EXPECT_EQ(test, !(vma->vm_flags & VM_DONTEXPAND), may_grow);
 	}
 	mmap_read_unlock(current->mm);
+}
+
+static void test_mmap_dontexpand(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct dma_buf *dmabuf = mock_export(mock);
+	unsigned long addr;
+
+	addr = test_map_file(test, dmabuf->file, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	test_expect_vma(test, addr, dmabuf->file, false);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, PAGE_SIZE));
 	mock_put(mock, dmabuf);
 }
 
-/* i915 puts another file behind the map: its flags are then its own. */
+/* i915 gives the mapping another vm_file; its flags are then i915's own affair. */
 static void test_mmap_file_swapped(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
 	struct test_importer importer = { };
 	struct dma_buf *dmabuf = mock_export(mock);
-	struct vm_area_struct *vma;
 	unsigned long addr;
 
 	mock->mmap_file = test_importer_file(test, &importer);
 	addr = test_map_file(test, dmabuf->file, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	mmap_read_lock(current->mm);
-	vma = find_vma(current->mm, addr);
-	KUNIT_EXPECT_NOT_NULL(test, vma);
-	if (vma) {
-		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file, mock->mmap_file);
-		KUNIT_EXPECT_FALSE(test, vma->vm_flags & VM_DONTEXPAND);
-	}
-	mmap_read_unlock(current->mm);
+	test_expect_vma(test, addr, mock->mmap_file, true);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, PAGE_SIZE));
 	mock_put(mock, dmabuf);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: KUnit tests that the stock core of 6.12 would not live through.
+ * dma-buf: KUnit tests that crash or hang the stock core of 6.12.
  *
- * Each says above it what would happen there: run this suite on a core that has
- * those defects, and the machine is to be started anew.
+ * The comment above each test says what happens there ("There: ..."). After a
+ * run of this suite on a core that has those defects, the machine must be
+ * rebooted.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -18,9 +19,11 @@
 #include "util.h"
 
 /*
- * Drop the last reference to a buffer that somebody still uses. It is kept, and
- * with it the inode, which is returned: a test that has put things right drops
- * that and the module by hand, so that it leaks nothing.
+ * Wait until the core has leaked a buffer on purpose, whose last reference was
+ * dropped while it was in use. Returns the buffer's inode, which the core
+ * keeps: a test that has cleaned up after the importer drops the inode and the
+ * module's reference with test_free_kept(), so that the test itself leaks
+ * nothing.
  */
 static struct inode *test_wait_kept(struct kunit *test,
 				    struct mock_exporter *mock, struct path *path)
@@ -48,11 +51,44 @@ static struct inode *test_put_kept(struct kunit *test,
 {
 	struct path path = dmabuf->file->f_path;
 
-	/* The release runs in a worker: no look at an inode that may be gone. */
+	/* The release runs in a worker and may free the inode: hold the path. */
 	path_get(&path);
 	expect_warning("released while in use, kept for good");
 	dma_buf_put(dmabuf);
 	return test_wait_kept(test, mock, &path);
+}
+
+/* Free a buffer that the core has leaked on purpose, see test_put_kept(). */
+static void test_free_kept(struct inode *inode)
+{
+	iput(inode);
+	module_put(THIS_MODULE);
+}
+
+/**
+ * struct test_import - a buffer and an importer that has mapped it
+ * @mock: exporter
+ * @dmabuf: its buffer
+ * @attach: the importer's attachment
+ * @sgt: the importer's mapping, to the device
+ */
+struct test_import {
+	struct mock_exporter *mock;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+};
+
+static struct test_import test_import(struct kunit *test, unsigned int kind,
+				      const struct dma_buf_attach_ops *ops)
+{
+	struct test_import in;
+
+	in.mock = mock_exporter_create(test, kind);
+	in.dmabuf = mock_export(in.mock);
+	in.attach = test_attach(test, in.dmabuf, ops);
+	in.sgt = test_dma_map(test, in.attach, DMA_TO_DEVICE);
+	return in;
 }
 
 /* There: the memory is freed under the attachment, which is used after that. */
@@ -63,35 +99,31 @@ static void test_release_forgotten_attachment(struct kunit *test)
 	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
 	struct inode *inode = test_put_kept(test, mock, dmabuf);
 
-	/* All of it is still there for whom it forgot. */
+	/* Buffer and attachment are still there, so the importer can detach. */
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, HOOK_ATTACH, HOOK_DETACH);
 
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*
  * An importer drops its reference before it detaches, and detaches before it
- * unmaps. By then the struct file of the buffer serves somebody else. There: that
- * stranger gets a reference that nobody drops, and never ends.
+ * unmaps. By then the struct file of the buffer may have been reused. There:
+ * the importer drops and takes references of that other file, which then is
+ * never closed.
  */
 static void test_release_forgotten_file(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct test_import in = test_import(test, MOCK_PLAIN, NULL);
+	struct dma_buf *dmabuf = in.dmabuf;
 	const struct file_operations *fops = dmabuf->file->f_op;
 	struct file *gone = dmabuf->file;
-	struct sg_table *sgt;
 	struct inode *inode;
 	long count;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	inode = test_put_kept(test, mock, dmabuf);
+	inode = test_put_kept(test, in.mock, dmabuf);
 
-	/* What the pointer leads to now is there for good, and no dma-buf. */
+	/* dmabuf->file now points to a file that stays for good and is no dma-buf. */
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
 	KUNIT_EXPECT_PTR_NE(test, dmabuf->file->f_op, fops);
 	KUNIT_EXPECT_PTR_NE(test, file_inode(dmabuf->file), inode);
@@ -102,16 +134,16 @@ static void test_release_forgotten_file(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
 
 	expect_warning("detaches with 1 live mappings");
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, in.attach);
 	expect_end();
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 
-	/* Others may have references of the buffer's still to drop. */
+	/* Other holders may still drop references to the buffer. */
 	dma_buf_put(dmabuf);
 	dma_buf_put(dmabuf);
 	dma_buf_put(dmabuf);
@@ -119,55 +151,49 @@ static void test_release_forgotten_file(struct kunit *test)
 	KUNIT_EXPECT_GT(test, file_count(dmabuf->file), 1000L);
 	get_dma_buf(dmabuf);
 	get_dma_buf(dmabuf);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*
- * Detach with a mapping left, after the last reference has been dropped. Returns
- * whether the release was still to run when the detach was over.
+ * Detach with a mapping left, after the last reference was dropped. Returns whether
+ * the release had still to run when the detach was over.
  */
 static bool test_detach_dying(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach = test_attach(test, dmabuf, NULL);
+	struct test_import in = test_import(test, MOCK_PLAIN, NULL);
+	struct dma_buf *dmabuf = in.dmabuf;
 	struct path path = dmabuf->file->f_path;
 	struct file *gone = dmabuf->file;
-	struct sg_table *sgt;
 	struct inode *inode;
 	bool pending;
 	long count;
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	path_get(&path);
 
 	expect_warning("released while in use, kept for good|detaches with 1 live mappings");
 	/* A worker runs the release, a jiffy later at the earliest. */
 	dma_buf_put(dmabuf);
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, in.attach);
 	pending = READ_ONCE(dmabuf->file) == gone;
-	inode = test_wait_kept(test, mock, &path);
+	inode = test_wait_kept(test, in.mock, &path);
 	KUNIT_ASSERT_PTR_NE(test, dmabuf->file, gone);
 
 	count = file_count(dmabuf->file);
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_LE(test, file_count(dmabuf->file), count);
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP, HOOK_UNMAP, HOOK_DETACH);
 	dma_buf_put(dmabuf);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 	return pending;
 }
 
 /*
- * The same, but the detach comes when the last reference has been dropped and the
- * release is yet to run. There: the reference count is taken up from 0. The release
- * may be faster than the detach, which says its warning first: that is slow the first
- * time, when it comes with a backtrace.
+ * The same, but the importer detaches after the last reference was dropped and
+ * before the release has run. There: a reference is taken at a refcount of 0. The
+ * release may be faster than the detach, which first prints its warning: that is
+ * slow the first time, when the warning comes with a backtrace.
  */
 static void test_detach_while_dying(struct kunit *test)
 {
@@ -179,7 +205,7 @@ static void test_detach_while_dying(struct kunit *test)
 	kunit_skip(test, "each release was faster than the detach");
 }
 
-/* There: the exporter's hook gets a table that is none, and a NULL pointer. */
+/* There: the exporter's unmap hook gets an invalid table, and a NULL pointer. */
 static void test_unmap_wrong(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -197,7 +223,7 @@ static void test_unmap_wrong(struct kunit *test)
 	dma_buf_unmap_attachment(NULL, &bogus, DMA_TO_DEVICE);
 	expect_end();
 
-	/* One too many: the exporter does not hear of it. */
+	/* One unmap too many: the exporter's hook is not called. */
 	expect_warning("WARNING: .* dma_buf_unmap_attachment");
 	dma_buf_unmap_attachment_unlocked(attach, &bogus, DMA_TO_DEVICE);
 	expect_end();
@@ -206,7 +232,7 @@ static void test_unmap_wrong(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* There: a warning, and the NULL pointer is followed all the same. */
+/* There: a warning, after which the NULL pointer is dereferenced. */
 static void test_pin_null(struct kunit *test)
 {
 	expect_warning("WARNING: .* dma_buf_pin");
@@ -217,7 +243,7 @@ static void test_pin_null(struct kunit *test)
 	expect_end();
 }
 
-/* There: the attachment is freed, and unmapped through after that. */
+/* There: the attachment is freed, and used by the unmap that follows. */
 static void test_detach_mapped(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_DYNAMIC);
@@ -232,16 +258,14 @@ static void test_detach_mapped(struct kunit *test)
 	dynamic = test_attach(test, dmabuf, &test_dynamic);
 	dev = dynamic->dev;
 	held = kref_read(&dev->kobj.kref);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	moving = dma_buf_map_attachment_unlocked(dynamic, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, moving);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
+	moving = test_dma_map(test, dynamic, DMA_TO_DEVICE);
 	mock->log_len = 0;
 
 	expect_warning("detaches with 1 live mappings");
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_detach(dmabuf, dynamic);
-	/* It cannot follow a move any more. */
+	/* The importer cannot follow a move any more, so the core pins. */
 	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
 		mock_expect_ops(mock, HOOK_PIN);
 	dma_buf_detach(dmabuf, dynamic);
@@ -250,18 +274,18 @@ static void test_detach_mapped(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held + 1);
 
-	/* It thinks that it has gone, so it must not be called. */
+	/* The importer takes itself for detached: its callback must not run. */
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_move_notify(dmabuf);
 	dma_resv_unlock(dmabuf->resv);
 	KUNIT_EXPECT_EQ(test, told, 0U);
 	KUNIT_EXPECT_TRUE(test, dma_buf_attachment_is_dynamic(dynamic));
 
-	/* They are still attached, so they can put things right. */
+	/* Both importers are still attached, so they can unmap and detach again. */
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH);
-	/* The other one's memory: kept where it is, with nobody else's help. */
+	/* The dynamic importer's mapping now depends on the core's own pin. */
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
 	dma_buf_unmap_attachment_unlocked(dynamic, moving, DMA_TO_DEVICE);
@@ -269,11 +293,11 @@ static void test_detach_mapped(struct kunit *test)
 	mock_wait_released(mock);
 	mock_expect_ops(mock, HOOK_UNMAP, HOOK_UNPIN, HOOK_DETACH,
 			HOOK_RELEASE);
-	/* As many references to the device as before it was kept. */
+	/* The core has dropped its reference to the importer's device. */
 	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), held);
 }
 
-/* There: a warning, and the NULL pointer is followed all the same. */
+/* There: a warning, after which the NULL pointer is dereferenced. */
 static void test_access_null(struct kunit *test)
 {
 	expect_warning("WARNING: .* dma_buf_begin_cpu_access");
@@ -284,28 +308,26 @@ static void test_access_null(struct kunit *test)
 	expect_end();
 }
 
-/* There: as above. Memory that never moves need not be pinned for it. */
+/*
+ * There: as above. This exporter's memory never moves, so the core need not pin
+ * it.
+ */
 static void test_detach_mapped_fixed(struct kunit *test)
 {
-	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
-	struct dma_buf *dmabuf = mock_export(mock);
-	struct dma_buf_attachment *attach;
-	struct sg_table *sgt;
+	struct test_import in = test_import(test, MOCK_PLAIN, &test_dynamic);
+	struct dma_buf *dmabuf = in.dmabuf;
 
-	attach = test_attach(test, dmabuf, &test_dynamic);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	expect_warning("detaches with 1 live mappings");
-	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, in.attach);
 	expect_end();
-	mock_expect_ops(mock, HOOK_ATTACH, HOOK_MAP);
+	mock_expect_ops(in.mock, HOOK_ATTACH, HOOK_MAP);
 
 	dma_buf_put(dmabuf);
-	KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
-	mock_wait_released(mock);
-	mock_expect_ops(mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
+	KUNIT_EXPECT_FALSE(test, mock_is_released(in.mock));
+	dma_buf_unmap_attachment_unlocked(in.attach, in.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, in.attach);
+	mock_wait_released(in.mock);
+	mock_expect_ops(in.mock, HOOK_UNMAP, HOOK_DETACH, HOOK_RELEASE);
 }
 
 /* There: a BUG(). */
@@ -322,7 +344,7 @@ static void test_vunmap_wrong(struct kunit *test)
 	mock_expect_ops(mock, HOOK_VMAP);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock, HOOK_VUNMAP);
-	/* One too many. The warning has come already. */
+	/* One vunmap too many. The core warns once, which it did above. */
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock);
 	mock_put(mock, dmabuf);
@@ -340,11 +362,10 @@ static void test_release_forgotten_vmap(struct kunit *test)
 	inode = test_put_kept(test, mock, dmabuf);
 	dma_buf_vunmap_unlocked(dmabuf, &map);
 	mock_expect_ops(mock, HOOK_VMAP, HOOK_VUNMAP);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
-/* There: the wait queue is freed with somebody in it. */
+/* There: the wait queue is freed with a poller queued on it. */
 static void test_release_forgotten_poller(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -356,13 +377,13 @@ static void test_release_forgotten_poller(struct kunit *test)
 	inode = test_put_kept(test, mock, dmabuf);
 	mock_poller_leave(poller);
 	mock_expect_ops(mock);
-	iput(inode);
-	module_put(THIS_MODULE);
+	test_free_kept(inode);
 }
 
 /*
- * There: poll() waits for the reservation, and so does the debugfs file with
- * a lock that all exports and closes of the machine need. Here is who holds it.
+ * There: poll() waits for the reservation. So does reading bufinfo, while
+ * holding a lock that every export and close needs. In these tests the
+ * reservation is held.
  */
 static void test_busy_reservation(struct kunit *test)
 {
@@ -398,7 +419,7 @@ static int test_holder_thread(void *data)
 	complete(&holder->held);
 	wait_for_completion_timeout(&holder->stop, 60 * HZ);
 	dma_resv_unlock(holder->dmabuf->resv);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&holder->held, 0);
 }
 
@@ -427,7 +448,7 @@ static void test_busy_bufinfo(struct kunit *test)
 	if (strstr(text, ino))
 		KUNIT_EXPECT_NOT_NULL(test, strstr(strstr(text, ino),
 						   "\treservation held\n"));
-	/* It has not been waited for. */
+	/* bufinfo was shown without waiting for the reservation. */
 	KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(dmabuf->resv));
 
 	complete(&holder.stop);
@@ -438,8 +459,8 @@ static void test_busy_bufinfo(struct kunit *test)
 }
 
 /*
- * A fence that never signals does not keep a closed buffer. There: it does, and
- * the buffer is released when its exporter is gone.
+ * A fence that never signals does not keep a closed buffer alive. There: it
+ * does, and the buffer is released after its exporter is gone.
  */
 static void test_poll_armed_release(struct kunit *test)
 {
@@ -455,7 +476,7 @@ static void test_poll_armed_release(struct kunit *test)
 	mock_poller_leave(poller);
 	mock_put(mock, dmabuf);
 
-	/* Whose buffer is gone. */
+	/* Signal fences whose buffer has been released. */
 	mock_fence_signal(fence);
 	mock_fence_signal(other);
 	mock_fence_wait_refs(fence, 1);
@@ -463,9 +484,9 @@ static void test_poll_armed_release(struct kunit *test)
 }
 
 /*
- * A fence whose signaler holds no reference, when the others are gone already.
- * There: the callback drops the last one under the lock that the fence's release
- * takes.
+ * A fence is signalled by a driver that holds no reference, after every other
+ * reference but poll's was dropped. There: the callback drops the last
+ * reference while fence->lock is held, which the fence's release hook takes.
  */
 static void test_poll_last_reference(struct kunit *test)
 {
@@ -483,7 +504,7 @@ static void test_poll_last_reference(struct kunit *test)
 	dma_resv_unlock(dmabuf->resv);
 	dma_fence_put(stub);
 
-	/* Its release hook frees the lock that it is signaled under. */
+	/* The fence's release hook frees the lock that is held while it signals. */
 	mock_fence_signal_unheld(fence);
 	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 1);
 	expect_poll(test, poller, dmabuf, EV_IN);
@@ -493,8 +514,8 @@ static void test_poll_last_reference(struct kunit *test)
 }
 
 /*
- * The last reference goes while the fence signals on another CPU. There: as
- * above.
+ * The last reference to the buffer is dropped while the fence signals on
+ * another CPU. There: as above.
  */
 static void test_poll_release_race(struct kunit *test)
 {
@@ -541,14 +562,15 @@ static int test_adder_thread(void *data)
 	while (!smp_load_acquire(&adder->go))
 		cpu_relax();
 	mock_poll(adder->poller, adder->dmabuf);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&adder->done, 0);
 }
 
 /*
- * One poller is about to put its callback on a fence, which is done before it comes
- * to that. Another has seen the first one's intention, and must not wait for good.
- * There: polling takes a lock that sleeps, which hangs here.
+ * One poller is about to add its callback to a fence that signals before the
+ * poller gets there. A second poller has seen that the first one was arming,
+ * and must not sleep for ever. There: poll() takes a sleeping lock, which hangs
+ * here.
  */
 static void test_poll_never_added(struct kunit *test)
 {
@@ -572,7 +594,10 @@ static void test_poll_never_added(struct kunit *test)
 	mock_add_fence(adder.dmabuf, fence, DMA_RESV_USAGE_WRITE);
 	/* So that only the adding of a callback asks for the fence's lock */
 	dma_fence_enable_sw_signaling(fence);
-	/* Both have to run at the same time. */
+	/*
+	 * Bind the two threads to different CPUs, so that they run at the same
+	 * time.
+	 */
 	cpu = cpumask_first(cpu_online_mask);
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	task = kthread_create(test_adder_thread, &adder, "dma-buf-adder");
@@ -663,7 +688,7 @@ static int test_rash_driver(void *data)
 	kfree(rash->lock);
 	/* Pairs with the load of test_rash_signaled(). */
 	smp_store_release(&rash->gone, true);
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&rash->done, 0);
 }
 
@@ -685,7 +710,10 @@ static struct test_rash_fence *test_rash_create(struct kunit *test,
 		       dma_fence_context_alloc(1), 1);
 	mock_add_fence(dmabuf, &rash->base, DMA_RESV_USAGE_WRITE);
 
-	/* Both have to run at the same time. */
+	/*
+	 * Bind the two threads to different CPUs, so that they run at the same
+	 * time.
+	 */
 	cpu = cpumask_first(cpu_online_mask);
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
 	task = kthread_create(test_rash_driver, rash, "dma-buf-rash");
@@ -699,7 +727,10 @@ static void test_rash_end(struct kunit *test, struct test_rash_fence *rash)
 {
 	bool asked = READ_ONCE(rash->go);
 
-	/* So that it ends in any case; pairs with the load of test_rash_driver(). */
+	/*
+	 * Let the driver's thread end in any case; pairs with the load in
+	 * test_rash_driver().
+	 */
 	smp_store_release(&rash->go, true);
 	wait_for_completion(&rash->done);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
@@ -708,9 +739,9 @@ static void test_rash_end(struct kunit *test, struct test_rash_fence *rash)
 }
 
 /*
- * The driver lets its fence go just when poll() has been told that it is pending:
- * its lock must not be taken any more. There: poll() holds the reservation, which
- * the driver needs to detach.
+ * The driver signals its fence and frees the fence's lock just after poll() has
+ * seen the fence pending: poll() must not take that lock any more. There:
+ * poll() holds the reservation, which the driver needs to detach.
  */
 static void test_poll_freed_lock(struct kunit *test)
 {
@@ -730,7 +761,7 @@ static void test_poll_freed_lock(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* A fence whose driver looks what the caller holds, when it is asked to signal */
+/* A fence whose driver checks which locks its caller holds in enable_signaling() */
 struct test_heard_fence {
 	struct dma_fence base;
 	spinlock_t lock; /* of @base */
@@ -743,7 +774,7 @@ static bool test_heard_enable(struct dma_fence *fence)
 	struct test_heard_fence *heard = container_of(fence, typeof(*heard), base);
 
 	heard->asked++;
-	/* Held by the caller, it cannot be had. */
+	/* The lock cannot be taken if the caller holds it. */
 	if (spin_trylock(&heard->obj->detach_lock)) {
 		heard->asked_unlocked++;
 		spin_unlock(&heard->obj->detach_lock);
@@ -758,9 +789,9 @@ static const struct dma_fence_ops test_heard_ops = {
 };
 
 /*
- * poll() takes the lock of a fence only while it holds the lock that a detach needs:
- * when it asks the first fence to signal, and when it arms the others. There: it
- * holds the reservation instead, and there is no such lock.
+ * poll() takes fence->lock only while it holds the lock that a detach needs:
+ * when it asks the first fence to signal, and when it arms the others. There:
+ * poll() holds the reservation instead, and that lock does not exist.
  */
 static void test_poll_locks_out_detach(struct kunit *test)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: KUnit tests of what a buffer's descriptor does for user space, and of
- * what people see who debug.
+ * dma-buf: KUnit tests of what a buffer's descriptor does for user space, and
+ * of fdinfo and bufinfo, which are for debugging.
  *
- * The file's operations are called as the VFS does, with user memory.
+ * The tests call the file's operations as the VFS does, with user memory.
  */
 #include <kunit/device.h>
 #include <linux/anon_inodes.h>
@@ -26,7 +26,7 @@
 
 #include "util.h"
 
-/* No map is ever there. */
+/* No mapping is ever at this address. */
 #define TEST_BAD_ADDRESS	((void __user *)(TASK_SIZE - PAGE_SIZE))
 
 static long test_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
@@ -105,7 +105,7 @@ static void test_sync(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* A read waits for writers alone, a write for readers as well. */
+/* A read waits for writers only, a write for readers as well. */
 static void test_sync_waits(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -195,7 +195,7 @@ static void test_name(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* What /proc/PID/fdinfo shows of a buffer; the reader holds a reference. */
+/* What /proc/PID/fdinfo shows of a buffer. The reader itself holds a reference. */
 static const char *test_fdinfo_sized(struct kunit *test, struct dma_buf *dmabuf,
 				     size_t size)
 {
@@ -245,7 +245,7 @@ static void test_fdinfo_keys(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* A program must not be able to forge a key by way of a name. */
+/* A program must not be able to forge a key of fdinfo by naming a buffer. */
 static void test_fdinfo_users(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -264,10 +264,8 @@ static void test_fdinfo_users(struct kunit *test)
 
 	attach = dma_buf_attach(dmabuf, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	second = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	sgt = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
+	second = test_dma_map(test, attach, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	snprintf(expected, sizeof(expected), "\nattachments:\t1\nmappings:\t2\n"
 		 "pinned:\t0\nvmaps:\t1\nattached:\t%s %s\n",
@@ -295,7 +293,7 @@ static unsigned int test_count_lines(const char *text, const char *line)
 	return count;
 }
 
-/* A thread that reads fdinfo again and again */
+/* A thread that reads fdinfo in a loop */
 struct test_fdinfo_read {
 	struct dma_buf *dmabuf;
 	struct seq_file m;
@@ -631,7 +629,7 @@ static void test_sync_file_flags(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The answer cannot be told: neither descriptor nor fence stays behind. */
+/* The result cannot be copied out: neither descriptor nor fence may leak. */
 static void test_sync_file_export_fault(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -684,7 +682,7 @@ static const struct fence_file_param import_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(import, import_params, name);
 
-/* How many fences of just this usage? */
+/* Number of fences that have exactly this usage */
 static unsigned int test_count_fences(struct dma_buf *dmabuf,
 				      enum dma_resv_usage usage)
 {
@@ -745,7 +743,10 @@ static void test_sync_file_import_wrong(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Reservations take no containers: what is in one is added by itself. */
+/*
+ * Reservations accept no containers of fences: each fence of one is added by
+ * itself.
+ */
 static void test_sync_file_import_array(struct kunit *test)
 {
 	enum { COUNT = 3 };
@@ -907,8 +908,9 @@ test_asked_fence_add(struct kunit *test, struct dma_buf *dmabuf, unsigned int pe
 }
 
 /*
- * A driver may free the names of a fence as soon as that has signaled and nobody is
- * within RCU any more: they are not asked for otherwise.
+ * A driver may free the names of a fence once the fence has signalled and an
+ * RCU grace period has passed: bufinfo may ask for them only while the fence is
+ * pending, within a read-side section.
  */
 static void test_bufinfo_fence_names(struct kunit *test)
 {
@@ -1029,7 +1031,10 @@ static void test_bufinfo_escapes(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Adds up the lines of buffers, which alone begin with a figure. */
+/*
+ * Add up the sizes in the lines of buffers, the only lines that begin with a
+ * digit.
+ */
 static void test_bufinfo_sum(const char *text, unsigned long *objects,
 			     unsigned long *bytes)
 {
@@ -1050,7 +1055,7 @@ static void test_bufinfo_sum(const char *text, unsigned long *objects,
 	}
 }
 
-/* A reader with a small buffer comes back in the middle of it all. */
+/* A reader with a small buffer needs several reads, and continues in the middle. */
 static void test_bufinfo_pieces(struct kunit *test)
 {
 	enum { COUNT = 60 };
@@ -1088,7 +1093,7 @@ static void test_bufinfo_pieces(struct kunit *test)
 		mock_put(mock[i], dmabuf[i]);
 }
 
-/* More than the first page that the file gets has room for. */
+/* More text than fits into the page that seq_file allocates first */
 static void test_bufinfo_long(struct kunit *test)
 {
 	enum { COUNT = 400 };
@@ -1129,7 +1134,7 @@ static void test_bufinfo_long(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Between two reads, the buffer goes that was the last to be shown. */
+/* Between two reads, the buffer that was shown last is closed. */
 static void test_bufinfo_closed(struct kunit *test)
 {
 	enum { COUNT = 3 };
@@ -1149,7 +1154,10 @@ static void test_bufinfo_closed(struct kunit *test)
 	if (IS_ERR(file))
 		kunit_skip(test, "no bufinfo");
 
-	/* Of several CPUs: with the last buffer of one, the walk is not over. */
+	/*
+	 * Export on several CPUs: the walk must go on after the last buffer of
+	 * one.
+	 */
 	for (i = 0; i < COUNT; i++) {
 		mock[i] = mock_exporter_create(test, MOCK_BARE);
 		if (cpu_online(i % nr_cpu_ids))
@@ -1158,7 +1166,7 @@ static void test_bufinfo_closed(struct kunit *test)
 	}
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 	do {
-		/* Less than a buffer has to say. */
+		/* Less than one buffer's line */
 		got = test_read_on(file, memory, 16, text, &pos);
 		for (i = 0; i < COUNT; i++) {
 			if (open[i] && test_bufinfo_line(test, text, dmabuf[i],
@@ -1170,7 +1178,7 @@ static void test_bufinfo_closed(struct kunit *test)
 	} while (got > 0 && pos < BUFINFO_SIZE - 64);
 	fput(file);
 	KUNIT_EXPECT_EQ(test, got, 0);
-	/* Each was shown, and the end was found. */
+	/* Each buffer was shown, and the reader reached the end. */
 	for (i = 0; i < COUNT; i++) {
 		KUNIT_EXPECT_FALSE(test, open[i]);
 		if (open[i])
@@ -1179,7 +1187,7 @@ static void test_bufinfo_closed(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, " objects, "));
 }
 
-/* Between two reads, the buffers go that were to be shown next. */
+/* Between two reads, the buffers that would be shown next are closed. */
 static void test_bufinfo_closed_ahead(struct kunit *test)
 {
 	enum { COUNT = 5, FIRST = COUNT - 1, LAST = 0 };
@@ -1198,7 +1206,7 @@ static void test_bufinfo_closed_ahead(struct kunit *test)
 	if (IS_ERR(file))
 		kunit_skip(test, "no bufinfo");
 
-	/* One CPU's are shown newest first. */
+	/* Export on one CPU, whose buffers are shown newest first. */
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	for (i = 0; i < COUNT; i++) {
 		mock[i] = mock_exporter_create(test, MOCK_BARE);
@@ -1210,7 +1218,7 @@ static void test_bufinfo_closed_ahead(struct kunit *test)
 	} while (got > 0 && pos < BUFINFO_SIZE - 64 &&
 		 !test_bufinfo_line(test, text, dmabuf[FIRST], "<none>"));
 
-	/* The next, where the reader is to go on, and those behind it */
+	/* Close the buffer at which the reader will continue, and those after it. */
 	for (i = FIRST - 1; i > LAST; i--)
 		mock_put(mock[i], dmabuf[i]);
 	while (got > 0 && pos < BUFINFO_SIZE - 64)
@@ -1225,8 +1233,9 @@ static void test_bufinfo_closed_ahead(struct kunit *test)
 }
 
 /*
- * Many readers have stopped at the same place. The buffers that come next are
- * closed, and each reader still comes to the end, and sees what is left once.
+ * Many readers have stopped at the same place. The buffers after that place are
+ * closed; each reader must still reach the end, and see each remaining buffer
+ * once.
  */
 static void test_bufinfo_many_readers(struct kunit *test)
 {
@@ -1246,7 +1255,7 @@ static void test_bufinfo_many_readers(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	pos = kunit_kcalloc(test, READERS, sizeof(*pos), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pos);
-	/* One CPU's are shown newest first. */
+	/* Export on one CPU, whose buffers are shown newest first. */
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	for (i = 0; i < BUFFERS; i++) {
 		mock[i] = mock_exporter_create(test, MOCK_BARE);
@@ -1258,7 +1267,7 @@ static void test_bufinfo_many_readers(struct kunit *test)
 		file[i] = test_debugfs_open("dma_buf/bufinfo", O_RDONLY);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file[i]);
 		memset(text, 0, BUFINFO_SIZE);
-		/* Up to and with the first of ours */
+		/* Up to and including the first of this test's buffers */
 		while (!test_bufinfo_line(test, text, dmabuf[BUFFERS - 1], "<none>"))
 			KUNIT_ASSERT_GT(test, test_read_on(file[i], memory, 16, text,
 							   &pos[i]), 0);
@@ -1286,7 +1295,7 @@ static void test_bufinfo_many_readers(struct kunit *test)
 		mock_put(mock[i], dmabuf[i]);
 }
 
-/* Very many buffers with one exporter */
+/* A very large number of buffers with one exporter */
 struct test_crowd {
 	struct dma_buf_ops ops;
 	atomic_t left;
@@ -1301,7 +1310,7 @@ static void test_crowd_release(struct dma_buf *dmabuf)
 		complete(&crowd->released);
 }
 
-/* Reads bufinfo to its end and counts the buffers; its last line goes to @line. */
+/* Read bufinfo to its end and count the buffers; the last line goes to @line. */
 static unsigned long test_bufinfo_count(struct kunit *test, struct file *file,
 					char *line, size_t size)
 {
@@ -1332,7 +1341,7 @@ static unsigned long test_bufinfo_count(struct kunit *test, struct file *file,
 	return count;
 }
 
-/* So many that all of it would not fit into any buffer of one read. */
+/* So many buffers that their text fits into no buffer of a single read */
 static void test_bufinfo_crowd(struct kunit *test)
 {
 	/* A kernel that watches each access to memory needs more of it, and time. */

@@ -2,9 +2,9 @@
 /*
  * dma-buf: KUnit tests of the life of a buffer: export, descriptors, references.
  *
- * Where a test provokes a warning it says so in the kernel log, around the code
- * that does: a harness can tell it from one that nobody asked for, and notice if
- * it is missing.
+ * A test that provokes a warning announces it in the kernel log, before and
+ * after the code that does: whoever evaluates the log can tell expected
+ * warnings from others, and notices when one is missing.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -65,7 +65,10 @@ static void test_expect_einval(struct kunit *test,
 
 	KUNIT_EXPECT_TRUE(test, IS_ERR(dmabuf));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(dmabuf), -EINVAL);
-	/* A core that takes it all the same calls the exporter back. */
+	/*
+	 * If the core accepts the export in spite of that, let it call the
+	 * release hook.
+	 */
 	if (!IS_ERR(dmabuf)) {
 		dma_buf_put(dmabuf);
 		flush_delayed_fput();
@@ -174,7 +177,7 @@ static void test_export_size(struct kunit *test)
 	mock->size = param->size;
 	info.size = param->size;
 
-	/* Silently: drivers hand on what users ask for. */
+	/* Without a warning: drivers pass on sizes that user space asks for. */
 	if (!param->good) {
 		test_expect_einval(test, &info);
 		KUNIT_EXPECT_FALSE(test, mock_is_released(mock));
@@ -200,14 +203,14 @@ static void test_export_flags(struct kunit *test)
 		     O_CREAT;
 	dmabuf = dma_buf_export(&info);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
-	/* The VFS adds O_LARGEFILE on some machines. */
+	/* The VFS adds O_LARGEFILE on some architectures. */
 	KUNIT_EXPECT_EQ(test, dmabuf->file->f_flags & ~O_LARGEFILE,
 			(unsigned int)(O_RDWR | O_NONBLOCK));
 	mock_put(mock, dmabuf);
 }
 
 #ifdef CONFIG_MODULE_UNLOAD
-/* A module that is not there; its references can be counted all the same. */
+/* A struct module without a module, to count references to it */
 static struct module *test_module(struct kunit *test, enum module_state state)
 {
 	struct module *module = kunit_kzalloc(test, sizeof(*module), GFP_KERNEL);
@@ -242,7 +245,7 @@ static void test_export_owner_counted(struct kunit *test)
 		msleep(20);
 	KUNIT_EXPECT_EQ(test, atomic_read(&owner->refcnt), 1);
 
-	/* What is refused has taken no reference. */
+	/* A refused export must not hold a reference to the module. */
 	info.size = 0;
 	test_expect_einval(test, &info);
 	KUNIT_EXPECT_EQ(test, atomic_read(&owner->refcnt), 1);
@@ -278,7 +281,7 @@ static void test_export_resv(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dmabuf->resv, resv);
 	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
 	mock_put(mock, dmabuf);
-	/* It is the exporter's, and as it was. */
+	/* The reservation is the exporter's: the core must not have changed it. */
 	KUNIT_EXPECT_FALSE(test, dma_resv_test_signaled(resv,
 							DMA_RESV_USAGE_WRITE));
 	mock_fence_signal(fence);
@@ -312,13 +315,12 @@ static void test_export_ops_replaced(struct kunit *test)
 	struct sg_table *sgt;
 
 	KUNIT_EXPECT_FALSE(test, dma_buf_is_dynamic(dmabuf));
-	/* As amdgpu and xe do. The pointer tells the exporter's buffers apart. */
+	/* amdgpu and xe do this, to recognise their own buffers by the pointer. */
 	dmabuf->ops = &full->ops;
 	KUNIT_EXPECT_TRUE(test, dma_buf_is_dynamic(dmabuf));
 
 	attach = test_attach(test, dmabuf, NULL);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	KUNIT_EXPECT_PTR_EQ(test, dmabuf->ops,
@@ -328,7 +330,7 @@ static void test_export_ops_replaced(struct kunit *test)
 			HOOK_UNPIN, HOOK_DETACH, HOOK_RELEASE);
 }
 
-/* DRM puts another address space behind the file, to have one for all of it. */
+/* DRM replaces f_mapping, so that all its files share one address space. */
 static void test_export_mapping_redirected(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -344,7 +346,7 @@ static void test_export_mapping_redirected(struct kunit *test)
 	KUNIT_EXPECT_NE(test, file_inode(dmabuf->file)->i_ino,
 			file_inode(stranger->file)->i_ino);
 	KUNIT_EXPECT_PTR_NE(test, mapping, dmabuf->file->f_mapping);
-	/* The release hook sees its own size by the file's inode. */
+	/* The mock's release hook checks the size in the buffer's own inode. */
 	mock_put(mock, dmabuf);
 	KUNIT_EXPECT_FALSE(test, mock_is_released(other));
 	mock_put(other, stranger);
@@ -367,7 +369,7 @@ static void test_fd_flags(struct kunit *test)
 	fd = dma_buf_fd(dmabuf, O_RDWR | O_NONBLOCK);
 	KUNIT_ASSERT_GE(test, fd, 0);
 	KUNIT_EXPECT_FALSE(test, test_close_on_exec(fd));
-	/* Taken over by the descriptor. */
+	/* The descriptor has taken over a reference. */
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
 
 	get_dma_buf(dmabuf);
@@ -384,7 +386,7 @@ static void test_fd_flags(struct kunit *test)
 	mock_wait_released(mock);
 }
 
-/* No descriptor to be had: the reference stays with the caller. */
+/* No descriptor is free: the reference stays the caller's. */
 static void test_fd_limit(struct kunit *test)
 {
 	struct rlimit *limit = &current->signal->rlim[RLIMIT_NOFILE];
@@ -393,7 +395,7 @@ static void test_fd_limit(struct kunit *test)
 	unsigned long before = limit->rlim_cur;
 	int fd;
 
-	/* This thread's alone: it is a process of its own. */
+	/* The limit of this thread alone, which is a process of its own */
 	WRITE_ONCE(limit->rlim_cur, 0);
 	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	WRITE_ONCE(limit->rlim_cur, before);
@@ -442,7 +444,10 @@ static void test_put_null(struct kunit *test)
 	expect_end();
 }
 
-/* xe gets and puts under the reservation that its release takes. */
+/*
+ * xe takes and drops references while it holds the reservation that its release
+ * hook takes.
+ */
 static void test_put_under_resv(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);

@@ -2,7 +2,8 @@
 /*
  * dma-buf: KUnit tests of what the core of later kernels added to the interface.
  *
- * The stock core of 6.12 does not have it: there this file cannot be compiled.
+ * The stock core of 6.12 lacks these functions: this file does not compile
+ * there.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -73,7 +74,7 @@ static void test_attach_without_callback(struct kunit *test)
 	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
 	dma_buf_unpin(attach);
 
-	/* Without a pin of its own, unless the mapping pins by itself */
+	/* The importer has no pin of its own; the mapping may pin. */
 	mock->log_len = 0;
 	if (warns)
 		expect_warning("maps without a pin");
@@ -92,7 +93,10 @@ static void test_attach_without_callback(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Memory that never moves needs no pin, and nobody to be told: no warning. */
+/*
+ * This exporter's memory never moves: the importer needs neither pin nor
+ * callback, so the core must not warn.
+ */
 static void test_map_without_callback(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -101,8 +105,7 @@ static void test_map_without_callback(struct kunit *test)
 	struct sg_table *sgt;
 
 	attach = test_attach(test, dmabuf, &test_deaf);
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	sgt = test_dma_map(test, attach, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, attach);
 	mock_put(mock, dmabuf);
@@ -181,7 +184,7 @@ static void test_iter(struct kunit *test)
 	unsigned int seen[COUNT] = { };
 	int i;
 
-	/* From every CPU, as each has a list of its own. */
+	/* Export on every CPU, as each has its own list. */
 	for (i = 0; i < COUNT; i++) {
 		mock[i] = mock_exporter_create(test, MOCK_BARE);
 		if (cpu_online(i % nr_cpu_ids))
@@ -225,7 +228,7 @@ static void test_iter_null(struct kunit *test)
 	expect_end();
 }
 
-/* A step holds on to its buffer even if everybody else lets go. */
+/* The walk holds a reference to its buffer while all others are dropped. */
 static void test_iter_holds(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
@@ -242,7 +245,7 @@ static void test_iter_holds(struct kunit *test)
 	mock_wait_released(mock);
 }
 
-/* Between the last reference and the release, nobody gets another one. */
+/* Between the last put and the release, no new reference can be taken. */
 static void test_iter_dying(struct kunit *test)
 {
 	enum { ROUNDS = 20 };
@@ -275,7 +278,7 @@ static void test_iter_many_dying(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, mock);
 	KUNIT_ASSERT_NOT_NULL(test, dmabuf);
 
-	/* On the list of one CPU, the one that lives behind all others */
+	/* On the list of one CPU: the one live buffer after all the dying ones */
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	for (i = 0; i < COUNT; i++) {
 		mock[i] = mock_exporter_create(test, MOCK_BARE);
@@ -336,7 +339,10 @@ static void test_order_release(struct dma_buf *dmabuf)
 #endif
 }
 
-/* Nobody finds it, no fence calls it: then comes the hook, then the rest. */
+/*
+ * The buffer is unlisted and its callbacks are removed before the release hook
+ * runs; the core frees it after.
+ */
 static void test_release_order(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);

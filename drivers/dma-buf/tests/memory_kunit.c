@@ -3,9 +3,9 @@
  * dma-buf: KUnit tests of the paths that only a lack of memory takes.
  *
  * Each operation is repeated with its first, second, ... allocation failing,
- * until it makes no more: it then either says -ENOMEM and has undone what it did,
- * or did its work all the same (on a kernel with checkers, some allocations are
- * theirs). Needs CONFIG_FAILSLAB.
+ * until no allocation is left to fail. Each time it must either return -ENOMEM
+ * and have undone what it did, or succeed (on a kernel with checkers, some
+ * allocations are theirs). Needs CONFIG_FAILSLAB.
  */
 #include <linux/delay.h>
 #include <linux/dma-resv.h>
@@ -23,7 +23,7 @@
 #if IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS) && \
 	defined(CONFIG_MODULE_UNLOAD)
 
-/* More allocations than any operation makes. */
+/* More allocations than any operation makes */
 #define TEST_MOST	64
 
 static void test_spare_sleepers(void *test)
@@ -31,7 +31,7 @@ static void test_spare_sleepers(void *test)
 	test_debugfs_write(test, "failslab/ignore-gfp-wait", "Y");
 }
 
-/* Allocations that may sleep fail as well, and nobody is told about each. */
+/* Make allocations that may sleep fail as well, and do not log each failure. */
 static int test_memory_init(struct kunit *test)
 {
 	test_init(test);

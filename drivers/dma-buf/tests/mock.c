@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: an exporter, importers, fences and a poller made for tests.
+ * dma-buf: mock exporter, fences and pollers for KUnit tests.
  */
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
@@ -73,7 +73,10 @@ static void mock_unpin(struct dma_buf_attachment *attach)
 	mock_log(mock_of(attach), HOOK_UNPIN);
 }
 
-/* The fence that a hook leaves behind, as one does that moves the memory. */
+/*
+ * Leave a fence of usage KERNEL, like a hook that has started a move of the
+ * memory.
+ */
 static void mock_leave_fence(struct mock_exporter *mock, struct dma_resv *resv)
 {
 	if (!mock->fence)
@@ -111,7 +114,10 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 	for_each_sgtable_sg(sgt, sg, i) {
 		sg_set_page(sg, mock->page, MOCK_SEGMENT_LEN,
 			    i * MOCK_SEGMENT_LEN);
-		/* No device does DMA: the address has to be right, not mapped. */
+		/*
+		 * No device does DMA with it, so the address need not be a
+		 * mapped one.
+		 */
 		sg_dma_address(sg) = page_to_phys(mock->page) + sg->offset;
 		sg_dma_len(sg) = MOCK_SEGMENT_LEN;
 	}
@@ -130,7 +136,7 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	mock->last_sgt = sgt;
 	mock->dir = dir;
 	mock->tables--;
-	/* The exporter's own table comes back, with its page. */
+	/* The unmap hook must get the exporter's own table, with its page. */
 	KUNIT_EXPECT_PTR_EQ(mock->test, sg_page(sgt->sgl), mock->page);
 	sg_free_table(sgt);
 	kfree(sgt);
@@ -213,11 +219,12 @@ static void mock_exporter_destroy(void *arg)
 }
 
 /**
- * mock_exporter_create - an exporter for one buffer
+ * mock_exporter_create - create an exporter for one buffer
  * @test: test
  * @kind: MOCK_PLAIN, or MOCK_DYNAMIC, MOCK_CACHED, MOCK_BARE in combination
  *
- * Return: an exporter that goes with the test; the test fails if there is none.
+ * Return: an exporter, freed when the test ends; the test fails if there is
+ * none.
  */
 struct mock_exporter *mock_exporter_create(struct kunit *test,
 					   unsigned int kind)
@@ -258,7 +265,7 @@ struct mock_exporter *mock_exporter_create(struct kunit *test,
 }
 
 /**
- * mock_export_resv - export with a reservation of the exporter's
+ * mock_export_resv - export a buffer that uses the exporter's reservation
  * @mock: exporter
  * @resv: reservation, or NULL
  *
@@ -281,7 +288,7 @@ struct dma_buf *mock_export_resv(struct mock_exporter *mock,
 }
 
 /**
- * mock_export - export
+ * mock_export - export a buffer
  * @mock: exporter
  *
  * Return: a buffer; the test fails if there is none.
@@ -320,11 +327,12 @@ void mock_put(struct mock_exporter *mock, struct dma_buf *dmabuf)
 }
 
 /**
- * mock_is_released - was the release hook called?
+ * mock_is_released - check whether the release hook was called
  * @mock: exporter
  *
- * Carries out what is deferred and was not taken up by a worker yet. What one is
- * about to do may be missed: a wrong release may show a test later.
+ * Runs deferred releases that no worker has picked up yet. A release that a
+ * worker is just running may be missed, so that a wrong one is seen a test
+ * later.
  *
  * Return: true if it was.
  */
@@ -335,7 +343,7 @@ bool mock_is_released(struct mock_exporter *mock)
 }
 
 /**
- * mock_count - how often is a hook in the log?
+ * mock_count - count the calls of a hook
  * @mock: exporter
  * @hook: hook
  *
@@ -354,7 +362,7 @@ unsigned int mock_count(struct mock_exporter *mock, enum dma_buf_hook hook)
  * mock_check_log - compare the log with what is expected, and empty it
  * @mock: exporter
  * @ops: expected
- * @count: how many
+ * @count: number of entries in @ops
  * @line: of the test
  */
 void mock_check_log(struct mock_exporter *mock, const u8 *ops,
@@ -372,8 +380,9 @@ void mock_check_log(struct mock_exporter *mock, const u8 *ops,
 /* Fences */
 
 /*
- * A fence that is as awkward as sw_sync's: its release takes the lock, so that it
- * must not happen where the fence signals, and the lock is gone at once then.
+ * A fence with the awkward traits of sw_sync's: its release hook takes
+ * fence->lock, so that the last reference must not be dropped in a fence
+ * callback, and frees the lock at once.
  */
 struct mock_fence {
 	struct dma_fence base;
@@ -431,7 +440,10 @@ static void mock_fence_work(struct work_struct *work)
 		dma_fence_put(&mock->base);
 }
 
-/* Whatever a test leaves is signaled: buffers and pollers let go of it. */
+/*
+ * Signal a fence that a test has left pending, so that buffers and pollers drop
+ * their references.
+ */
 static void mock_fence_destroy(void *arg)
 {
 	struct mock_fence *mock = arg;
@@ -470,10 +482,10 @@ static struct dma_fence *mock_fence_init(struct kunit *test, u64 context,
 }
 
 /**
- * mock_fence_create - a fence of a timeline of its own
+ * mock_fence_create - create a fence of a new timeline
  * @test: test
  *
- * Return: a fence whose reference is the test's and goes with it.
+ * Return: a fence; its reference is dropped when the test ends.
  */
 struct dma_fence *mock_fence_create(struct kunit *test)
 {
@@ -481,7 +493,7 @@ struct dma_fence *mock_fence_create(struct kunit *test)
 }
 
 /**
- * mock_fence_next - the next fence of a timeline
+ * mock_fence_next - create the next fence of a timeline
  * @fence: one from mock_fence_create()
  *
  * Return: as mock_fence_create().
@@ -493,11 +505,11 @@ struct dma_fence *mock_fence_next(struct dma_fence *fence)
 }
 
 /**
- * mock_fence_create_loose - a fence that nobody but its timeline holds
+ * mock_fence_create_loose - create a fence that only its timeline holds
  * @test: test
  *
- * Return: a fence whose one reference mock_fence_signal_later() drops, after it
- * signaled.
+ * Return: a fence with a single reference, which mock_fence_signal_later() drops
+ * after the fence has signalled, and mock_fence_signal_unheld() before.
  */
 struct dma_fence *mock_fence_create_loose(struct kunit *test)
 {
@@ -523,14 +535,15 @@ void mock_fence_loose_wait(struct kunit *test)
 }
 
 /**
- * mock_fence_wait_refs - wait until a fence has that many references
+ * mock_fence_wait_refs - wait until a fence's refcount has dropped
  * @fence: from mock_fence_create(); the test fails if it takes more than ten
  *	seconds
- * @refs: how many, the test's own included
+ * @refs: number of references to wait for, the test's own included
  *
- * A buffer lets go of its fences after the release hook, which is what a test
- * waits for; a sync_file does when the last put of its file has been carried out,
- * which flush_delayed_fput() alone does not wait for if a worker was faster.
+ * A buffer drops its fences after the release hook, which is what a test waits
+ * for. A sync_file drops its fence when its file is released, and
+ * flush_delayed_fput() does not wait for a release that a worker is already
+ * running.
  */
 void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs)
 {
@@ -548,9 +561,9 @@ void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs)
  * @fence: from mock_fence_create()
  * @last: becomes the last one if there was any; may be NULL
  *
- * Only the test's own thread may set deadlines meanwhile.
+ * Only the test's own thread may set deadlines while this runs.
  *
- * Return: how many deadlines were set.
+ * Return: the number of deadlines that were set.
  */
 unsigned int mock_fence_deadlines(struct dma_fence *fence, ktime_t *last)
 {
@@ -571,9 +584,9 @@ void mock_fence_signal(struct dma_fence *fence)
 }
 
 /**
- * mock_fence_signal_unheld - signal as sw_sync and vmwgfx do, without a reference
- * @fence: from mock_fence_create_loose(); the caller's reference is dropped first,
- *	somebody who waits for the fence has to hold another
+ * mock_fence_signal_unheld - signal a fence without holding a reference
+ * @fence: from mock_fence_create_loose(); its reference is dropped before it
+ *	signals, as sw_sync and vmwgfx do, so that a waiter must hold another
  */
 void mock_fence_signal_unheld(struct dma_fence *fence)
 {
@@ -590,7 +603,7 @@ void mock_fence_signal_unheld(struct dma_fence *fence)
 /**
  * mock_fence_signal_later - signal a fence from a worker
  * @fence: from mock_fence_create()
- * @msecs: when
+ * @msecs: delay in milliseconds
  */
 void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs)
 {
@@ -600,9 +613,9 @@ void mock_fence_signal_later(struct dma_fence *fence, unsigned int msecs)
 }
 
 /**
- * mock_fence_signal_sooner - have it signaled earlier than was said
+ * mock_fence_signal_sooner - shorten a fence's delay
  * @fence: one that mock_fence_signal_later() was called for
- * @msecs: when
+ * @msecs: delay in milliseconds
  */
 void mock_fence_signal_sooner(struct dma_fence *fence, unsigned int msecs)
 {
@@ -615,7 +628,7 @@ void mock_fence_signal_sooner(struct dma_fence *fence, unsigned int msecs)
  * mock_add_fence - add a fence to a buffer's reservation
  * @dmabuf: buffer
  * @fence: fence
- * @usage: what for
+ * @usage: usage to add it with
  */
 void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
 		    enum dma_resv_usage usage)
@@ -664,11 +677,11 @@ static void mock_poller_destroy(void *arg)
 }
 
 /**
- * mock_poller_create - somebody who polls
+ * mock_poller_create - create a poller
  * @test: test
- * @events: asked for
+ * @events: events that the poller asks for
  *
- * Return: a poller that goes with the test.
+ * Return: a poller, freed when the test ends.
  */
 struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events)
 {
@@ -687,8 +700,8 @@ struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events)
 
 /**
  * mock_poll - poll a buffer
- * @poller: who; stays queued until mock_poller_leave(), before the last
- *	reference to the buffer is dropped
+ * @poller: poller; stays queued until mock_poller_leave(), which must come
+ *	before the last reference to the buffer is dropped
  * @dmabuf: buffer
  *
  * Return: events that are ready.
@@ -699,8 +712,8 @@ __poll_t mock_poll(struct mock_poller *poller, struct dma_buf *dmabuf)
 }
 
 /**
- * mock_poller_leave - leave the wait queue
- * @poller: who
+ * mock_poller_leave - take a poller off its wait queue
+ * @poller: poller
  */
 void mock_poller_leave(struct mock_poller *poller)
 {

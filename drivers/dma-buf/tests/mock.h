@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: an exporter, importers, fences and a poller made for tests.
+ * dma-buf: mock exporter, fences and pollers for KUnit tests.
  *
- * They stand on the public header alone, so that the tests can be built against
- * any core.
+ * They use the public headers only, so that the tests can be built against any
+ * core.
  */
 #ifndef _DMA_BUF_MOCK_H
 #define _DMA_BUF_MOCK_H
@@ -22,24 +22,24 @@ struct kunit;
 /* Kinds of exporter; may be combined */
 #define MOCK_PLAIN	0
 #define MOCK_DYNAMIC	BIT(0)	/* has pin and unpin */
-#define MOCK_CACHED	BIT(1)	/* wants mappings kept */
+#define MOCK_CACHED	BIT(1)	/* sets cache_sgt_mapping */
 #define MOCK_BARE	BIT(2)	/* has the required hooks only */
 
 #define MOCK_LOG_LEN	32
 
-/* The table that the map hook gives */
+/* The table that the map hook returns */
 #define MOCK_SEGMENTS		2U
 #define MOCK_SEGMENT_LEN	(PAGE_SIZE / MOCK_SEGMENTS)
 
 /**
  * struct mock_exporter - one buffer's exporter
  * @test: the test that it serves
- * @ops: hook table of its own
+ * @ops: the buffer's own table of hooks
  * @page: the memory
- * @size: bytes that it says it has
- * @log: hooks in the order of their calls
- * @log_len: how many
- * @error: what a hook shall return, by enum dma_buf_hook
+ * @size: size of the buffer that it exports
+ * @log: which hooks were called, in order
+ * @log_len: number of entries in @log
+ * @error: error for a hook to return, by enum dma_buf_hook
  * @map_null: have the map hook return NULL
  * @clear_peer2peer: have the attach hook clear the flag
  * @fence: added to the reservation, usage KERNEL, by the map or the
@@ -48,13 +48,13 @@ struct kunit;
  * @watch_signaled: that state
  * @attach_seen: copy of the attachment that the attach hook got
  * @listed: whether the attach or detach hook found the attachment listed
- * @attachments: how many the map hook found listed
- * @tables: those that the map hook gave and the unmap hook did not get back
- * @dir: what the last hook that gets a direction was given
- * @last_sgt: table that the unmap hook was given
- * @mmap_file: file that the mmap hook puts behind the map
+ * @attachments: number of attachments that the map hook found listed
+ * @tables: number of tables that were mapped and not yet unmapped
+ * @dir: direction that the last hook with one was given
+ * @last_sgt: table that the unmap hook was given last
+ * @mmap_file: file that the mmap hook makes the vm_file, or NULL
  * @release_lock: reservation that the release hook takes
- * @on_release: called by the release hook, in the end
+ * @on_release: called at the end of the release hook, or NULL
  * @release_file_ok: the file was still the buffer's when it was released
  * @released: completed by the release hook
  */
@@ -96,7 +96,7 @@ unsigned int mock_count(struct mock_exporter *mock, enum dma_buf_hook hook);
 void mock_check_log(struct mock_exporter *mock, const u8 *ops,
 		    unsigned int count, int line);
 
-/* The hooks that were called since the last look were just these. */
+/* Expect that just these hooks were called since the last such check. */
 #define mock_expect_ops(mock, ...)					\
 do {									\
 	static const u8 __ops[] = { __VA_ARGS__ };			\
@@ -110,7 +110,7 @@ void mock_fence_signal_unheld(struct dma_fence *fence);
 struct dma_fence *mock_fence_next(struct dma_fence *fence);
 unsigned int mock_fence_deadlines(struct dma_fence *fence, ktime_t *last);
 void mock_fence_signal(struct dma_fence *fence);
-/* For a fence that only a broken core waits for, in milliseconds */
+/* Delay, in milliseconds, of a fence that only a broken core waits for */
 #define MOCK_NEVER_MS	60000
 
 void mock_fence_wait_refs(struct dma_fence *fence, unsigned int refs);
@@ -120,13 +120,14 @@ void mock_add_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
 		    enum dma_resv_usage usage);
 
 /**
- * struct mock_poller - somebody who polls
+ * struct mock_poller - a poller that counts its wake-ups
  * @table: for vfs_poll()
  * @wait: its entry in the wait queue
  * @head: that wait queue
- * @events: that it asks for
- * @wakeups: since it was created
- * @claimed: events that a wake-up said are ready; io_uring and aio believe it
+ * @events: that the poller asks for
+ * @wakeups: number of wake-ups since the poller was created
+ * @claimed: events that wake-ups claimed to be ready; io_uring and aio rely on
+ *	them
  */
 struct mock_poller {
 	poll_table table;
@@ -141,7 +142,7 @@ struct mock_poller *mock_poller_create(struct kunit *test, __poll_t events);
 __poll_t mock_poll(struct mock_poller *poller, struct dma_buf *dmabuf);
 void mock_poller_leave(struct mock_poller *poller);
 
-/* A signal is pending on the test's own thread: interruptible waits end. */
+/* A pending signal on the test's thread, which ends interruptible waits */
 void mock_signal_begin(void);
 void mock_signal_end(void);
 

@@ -19,7 +19,7 @@ static void test_poll_idle(struct kunit *test)
 
 	for (i = 0; i < 10; i++)
 		expect_poll(test, poller, dmabuf, EV_IN | EV_OUT);
-	/* Nobody was woken, itself included. */
+	/* No poller was woken, not even the one that polled. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
 	/* Even if ready it has to queue: epoll does that just once. */
 	KUNIT_EXPECT_NOT_NULL(test, poller->head);
@@ -126,8 +126,8 @@ static void test_poll_many_fences(struct kunit *test)
 }
 
 /*
- * More fences than callbacks are armed for at a time. Pollers are woken once for
- * each batch, and are never told too early that the buffer is ready.
+ * More fences than poll() arms callbacks for at a time. Pollers are woken once
+ * for each batch, and never told too early that the buffer is ready.
  */
 static void test_poll_batches(struct kunit *test)
 {
@@ -145,7 +145,7 @@ static void test_poll_batches(struct kunit *test)
 		mock_add_fence(dmabuf, fence[i], DMA_RESV_USAGE_WRITE);
 	}
 	expect_poll(test, poller, dmabuf, 0);
-	/* Looking again arms nothing anew. */
+	/* A second look arms no further callbacks. */
 	expect_poll(test, poller, dmabuf, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), 0);
 
@@ -156,7 +156,10 @@ static void test_poll_batches(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic_read(&poller->wakeups), ++wakeups);
 		expect_poll(test, poller, dmabuf, i == COUNT - 1 ? EPOLLIN : 0);
 	}
-	/* It was told of the end, and on the way no more often than it must be. */
+	/*
+	 * The poller was woken at the end, and before that only once for each
+	 * batch.
+	 */
 	KUNIT_EXPECT_GE(test, wakeups, 1);
 	KUNIT_EXPECT_LE(test, wakeups, COUNT / 16);
 	expect_poll(test, poller, dmabuf, EPOLLIN);
@@ -167,8 +170,9 @@ static void test_poll_batches(struct kunit *test)
 }
 
 /*
- * New fences take the places of done ones, before those that callbacks were armed
- * on: another poller arms the first ones instead. Each poller is told in the end.
+ * New fences take the slots of signalled ones, ahead of those that callbacks
+ * were armed on, so that another poller arms the new ones instead. Each poller
+ * must be woken in the end.
  */
 static void test_poll_batch_displaced(struct kunit *test)
 {
@@ -203,9 +207,12 @@ static void test_poll_batch_displaced(struct kunit *test)
 		dma_resv_add_fence(dmabuf->resv, newer[i], DMA_RESV_USAGE_WRITE);
 	dma_resv_unlock(dmabuf->resv);
 	expect_poll(test, second, dmabuf, 0);
-	/* The first is told that the callbacks it relied on are gone. */
+	/*
+	 * The first poller is woken, as the callbacks that it relied on were
+	 * removed.
+	 */
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
-	/* Both look again, as they do when they are woken, and then it is quiet. */
+	/* Both look again, as woken pollers do; after that no more wake-ups come. */
 	expect_poll(test, first, dmabuf, 0);
 	expect_poll(test, second, dmabuf, 0);
 	seen = atomic_read(&first->wakeups);
@@ -214,7 +221,7 @@ static void test_poll_batch_displaced(struct kunit *test)
 	expect_poll(test, second, dmabuf, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), seen);
 
-	/* Only a poller that is woken looks. */
+	/* A poller looks again only when it is woken. */
 	for (i = 0; i < PENDING + DONE; i++) {
 		mock_fence_signal(i < PENDING ? fence[DONE + i] : newer[i - PENDING]);
 		if (atomic_read(&first->wakeups) == seen)
@@ -232,7 +239,7 @@ static void test_poll_batch_displaced(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Work that was added meanwhile is waited for after the next look. */
+/* A fence that is added later is waited for after the next look. */
 static void test_poll_later_fence(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -249,7 +256,10 @@ static void test_poll_later_fence(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&second->wakeups), 0);
 
-	/* What the first one was promised. But b is pending, so nothing is ready. */
+	/*
+	 * The first poller is woken by a. As b is pending, no event may be
+	 * claimed.
+	 */
 	mock_fence_signal(a);
 	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
 	KUNIT_EXPECT_EQ(test, (__force u32)second->claimed, 0U);
@@ -267,8 +277,8 @@ static void test_poll_later_fence(struct kunit *test)
 }
 
 /*
- * A fence that leaves the reservation unsignaled must not hold up those who poll
- * later, nor these the one who polled before.
+ * A pending fence that is replaced in the reservation must not hold up later
+ * pollers, nor may the later pollers hold up the earlier one.
  */
 static void test_poll_replaced_fence(struct kunit *test)
 {
@@ -287,7 +297,10 @@ static void test_poll_replaced_fence(struct kunit *test)
 				DMA_RESV_USAGE_WRITE);
 	dma_resv_unlock(dmabuf->resv);
 	expect_poll(test, second, dmabuf, 0);
-	/* What the first relied on was taken away: it is told to look again. */
+	/*
+	 * The callback that the first poller relied on was removed: it is woken
+	 * to look again.
+	 */
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->wakeups), 1);
 	KUNIT_EXPECT_EQ(test, (__force u32)first->claimed, 0U);
 	expect_poll(test, first, dmabuf, 0);
@@ -303,7 +316,10 @@ static void test_poll_replaced_fence(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* The same with a fence among others, and one that supersedes its elder. */
+/*
+ * The same with a fence among others, which a later one of its timeline
+ * supersedes.
+ */
 static void test_poll_superseded_fence(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -328,7 +344,10 @@ static void test_poll_superseded_fence(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Pollers and signals from all sides: each poller gets to the end. */
+/*
+ * Two threads poll while fences are added and signalled: none may miss its
+ * wake-up.
+ */
 struct test_race {
 	struct dma_buf *dmabuf;
 	struct mock_poller *poller;
@@ -344,7 +363,7 @@ static int test_poll_thread(void *data)
 		mock_poll(race->poller, race->dmabuf);
 		cond_resched();
 	}
-	/* Not into the module any more: it may be gone. */
+	/* Do not return into the module, which may be unloaded by then. */
 	kthread_complete_and_exit(&race->done, 0);
 }
 
@@ -373,7 +392,7 @@ static void test_poll_race(struct kunit *test)
 		atomic_set(&poller->wakeups, 0);
 		if (mock_poll(poller, race.dmabuf) & EPOLLOUT)
 			continue;
-		/* Not ready, so the wake-up is still to come. */
+		/* Not ready, so a wake-up must follow. */
 		end = jiffies + 30 * HZ;
 		while (!atomic_read(&poller->wakeups) && time_before(jiffies, end))
 			usleep_range(100, 1000);
@@ -388,7 +407,7 @@ static void test_poll_race(struct kunit *test)
 	mock_put(mock, race.dmabuf);
 }
 
-/* A fence as drivers should make theirs: the lock inside, no release hook */
+/* A fence as drivers should make them: with the lock inside and no release hook */
 struct test_plain_fence {
 	struct dma_fence base; /* first, as dma_fence_free() frees it */
 	spinlock_t lock; /* of @base */
@@ -405,10 +424,10 @@ static const struct dma_fence_ops test_plain_ops = {
 };
 
 /*
- * Each fence of a timeline takes the place of its elder, whose last reference goes
- * with that, while others look at the reservation without holding it. The memory and
- * the lock of such fences are there for as long as that takes: checkers would see
- * it if they were not.
+ * Each fence of a timeline replaces the one before it in the reservation, which
+ * drops the last reference to the older fence, while another thread polls
+ * without holding the reservation. The memory and the lock of the older fence
+ * must stay valid for that poller; KASAN and lockdep report it if they do not.
  */
 static void test_poll_superseded_race(struct kunit *test)
 {
@@ -450,7 +469,7 @@ static const char *test_done_name(struct dma_fence *fence)
 	return "done";
 }
 
-/* The hardware is ready already, nobody has just asked. */
+/* The work is done already, but the driver learns that only when asked. */
 static bool test_done_enable_signaling(struct dma_fence *fence)
 {
 	return false;
@@ -472,7 +491,7 @@ static struct dma_fence *test_done_fence(struct kunit *test)
 	return fence;
 }
 
-/* A fence that signals while a callback is put on it never calls that. */
+/* A fence that signals while a callback is being added never calls it. */
 static void test_poll_done_fence(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
@@ -487,7 +506,10 @@ static void test_poll_done_fence(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(done));
 	dma_fence_put(done);
 
-	/* Nor does it keep the poller from the one that is still to come. */
+	/*
+	 * Such a fence must not keep the poller from the one that is still
+	 * pending.
+	 */
 	done = test_done_fence(test);
 	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
 	mock_add_fence(dmabuf, done, DMA_RESV_USAGE_WRITE);
@@ -501,7 +523,7 @@ static void test_poll_done_fence(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
-/* Who looks again and again and never waits gets an answer as well. */
+/* A program that polls in a loop without ever waiting gets its answer as well. */
 static void test_poll_without_waiting(struct kunit *test)
 {
 	const __poll_t both = EPOLLIN | EPOLLOUT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: what the suites of the core's KUnit tests share.
+ * dma-buf: helpers of the core's KUnit suites.
  */
 #include <kunit/device.h>
 #include <linux/anon_inodes.h>
@@ -14,14 +14,15 @@
 
 #include "util.h"
 
-/* What the kernel log is to hold */
+/* Expected warnings */
 
 /**
- * test_init - ready a test
+ * test_init - prepare a test
  * @test: test
  *
- * Warnings that come once per boot come once per test: each says for itself
- * which it provokes. Does nothing on a kernel without debugfs.
+ * Lets warnings that the kernel prints once per boot come in each test, so that
+ * each test can announce those that it provokes. Does nothing on a kernel
+ * without debugfs.
  *
  * Return: 0
  */
@@ -32,8 +33,9 @@ int test_init(struct kunit *test)
 }
 
 /**
- * expect_warning - tell the harness what warning is about to come
- * @regex: warnings that match it are to come until expect_end()
+ * expect_warning - announce a warning in the kernel log
+ * @regex: at least one warning that matches must come before expect_end(), and
+ *	no other
  */
 void expect_warning(const char *regex)
 {
@@ -41,7 +43,7 @@ void expect_warning(const char *regex)
 }
 
 /**
- * expect_end - the warning has come
+ * expect_end - end what expect_warning() began
  */
 void expect_end(void)
 {
@@ -51,10 +53,10 @@ void expect_end(void)
 /* Importers */
 
 /**
- * test_device - a device for an importer
+ * test_device - create a device for an importer
  * @test: test
  *
- * Return: a device that goes with the test.
+ * Return: a device, unregistered when the test ends.
  */
 struct device *test_device(struct kunit *test)
 {
@@ -62,7 +64,7 @@ struct device *test_device(struct kunit *test)
 	struct device *dev;
 	char *name;
 
-	/* A test may want several, and names are the bus's. */
+	/* A test may need several devices, and names are unique on their bus. */
 	name = kunit_kzalloc(test, 24, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, name);
 	snprintf(name, 24, "importer%d", atomic_inc_return(&number));
@@ -72,7 +74,7 @@ struct device *test_device(struct kunit *test)
 }
 
 /**
- * test_attach - attach a device of its own
+ * test_attach - attach a new device to a buffer
  * @test: test; its private pointer may point to a count of notifications
  * @dmabuf: buffer
  * @ops: of a dynamic importer, NULL for a static one
@@ -88,6 +90,24 @@ struct dma_buf_attachment *test_attach(struct kunit *test,
 	attach = dma_buf_dynamic_attach(dmabuf, test_device(test), ops, test);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 	return attach;
+}
+
+/**
+ * test_dma_map - map a buffer for a device
+ * @test: test
+ * @attach: the device's attachment; the reservation is not held
+ * @dir: direction
+ *
+ * Return: the mapping's table; the test fails if there is none.
+ */
+struct sg_table *test_dma_map(struct kunit *test,
+			      struct dma_buf_attachment *attach,
+			      enum dma_data_direction dir)
+{
+	struct sg_table *sgt = dma_buf_map_attachment_unlocked(attach, dir);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	return sgt;
 }
 
 static void test_move_notify(struct dma_buf_attachment *attach)
@@ -122,11 +142,11 @@ static void test_fput(void *file)
 }
 
 /**
- * test_importer_file - the importer's file
+ * test_importer_file - create an importer's own file
  * @test: test
  * @importer: importer
  *
- * Return: a file that goes with the test.
+ * Return: a file, closed when the test ends.
  */
 struct file *test_importer_file(struct kunit *test,
 				struct test_importer *importer)
@@ -144,9 +164,9 @@ struct file *test_importer_file(struct kunit *test,
  * test_map_file - map a file as a process does
  * @test: test
  * @file: file
- * @pages: how many
+ * @pages: number of pages
  *
- * Return: address or, as one, an error.
+ * Return: the address, or an error as IS_ERR_VALUE() knows it.
  */
 unsigned long test_map_file(struct kunit *test, struct file *file,
 			    unsigned int pages)
@@ -158,11 +178,12 @@ unsigned long test_map_file(struct kunit *test, struct file *file,
 /* User space */
 
 /**
- * test_user_memory - memory that system calls accept
+ * test_user_memory - allocate memory of the test's address space
  * @test: test
  * @size: bytes
  *
- * Return: zeroed memory that goes with the test. No map is behind its end.
+ * Return: zeroed memory, unmapped when the test ends. The page after it is not
+ * mapped.
  */
 char __user *test_user_memory(struct kunit *test, size_t size)
 {
@@ -178,10 +199,10 @@ char __user *test_user_memory(struct kunit *test, size_t size)
 }
 
 /**
- * test_close_on_exec - would an exec close it?
+ * test_close_on_exec - check whether exec would close a descriptor
  * @fd: descriptor
  *
- * Return: true if so.
+ * Return: true if it would.
  */
 bool test_close_on_exec(int fd)
 {
@@ -194,10 +215,10 @@ bool test_close_on_exec(int fd)
 }
 
 /**
- * test_lowest_fd - the descriptor that would be handed out next
+ * test_lowest_fd - find the lowest free descriptor
  * @test: test
  *
- * Return: a number that grows if one is left behind.
+ * Return: a number that is higher than before if a descriptor has leaked.
  */
 int test_lowest_fd(struct kunit *test)
 {
@@ -208,7 +229,7 @@ int test_lowest_fd(struct kunit *test)
 	return fd;
 }
 
-/* A mount of our own: nobody may have mounted it, and if so, who knows where. */
+/* A mount of the tests' own: debugfs may be mounted nowhere, or anywhere. */
 static struct vfsmount *test_debugfs;
 
 static void __exit test_exit(void)
@@ -246,9 +267,9 @@ struct file *test_debugfs_open(const char *name, int flags)
  * test_read_on - read a piece of a file as a program does
  * @file: file
  * @memory: of the program, @len bytes
- * @len: how much at most
- * @text: all that was read so far; what is read now is put behind it
- * @pos: how much that is
+ * @len: number of bytes to read at most
+ * @text: what was read so far; the new piece is added at its end
+ * @pos: number of bytes in @text; is advanced
  *
  * Return: bytes that were read, 0 at the end, or an error.
  */
@@ -266,7 +287,7 @@ ssize_t test_read_on(struct file *file, char __user *memory, size_t len,
 
 /**
  * test_debugfs_need - skip the test if debugfs has no such file
- * @test: test; has nothing yet that would be left behind
+ * @test: test; must not hold anything yet that a skip would leak
  * @name: file
  */
 void test_debugfs_need(struct kunit *test, const char *name)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: what the suites of the core's KUnit tests share.
+ * dma-buf: helpers of the core's KUnit suites.
  *
- * Like the mock it stands on public headers alone. One suite for each subject;
- * what the stock core of 6.12 does not have is in mainline_kunit.c, what
- * would crash or hang it in fatal_kunit.c, so that the others can be run
- * on both.
+ * Like the mocks, they use public headers only. There is a suite for each
+ * subject. Tests of functions that the stock core of 6.12 lacks are in
+ * mainline_kunit.c, tests that would crash or hang it in fatal_kunit.c, so that
+ * the other suites run on both cores.
  */
 #ifndef _DMA_BUF_TEST_H
 #define _DMA_BUF_TEST_H
@@ -16,7 +16,7 @@
 
 #include "mock.h"
 
-/* What the kernel log is to hold */
+/* Expected warnings */
 int test_init(struct kunit *test);
 void expect_warning(const char *regex);
 void expect_end(void);
@@ -27,12 +27,15 @@ struct device *test_device(struct kunit *test);
 struct dma_buf_attachment *test_attach(struct kunit *test,
 				       struct dma_buf *dmabuf,
 				       const struct dma_buf_attach_ops *ops);
+struct sg_table *test_dma_map(struct kunit *test,
+			      struct dma_buf_attachment *attach,
+			      enum dma_data_direction dir);
 
 /**
- * struct test_importer - one whose own mmap shows the buffer
+ * struct test_importer - an importer whose file's mmap() maps the buffer
  * @dmabuf: buffer
- * @pgoff: page that its map begins with
- * @ret: what dma_buf_mmap() said last
+ * @pgoff: page of the buffer at which the mapping begins
+ * @ret: what dma_buf_mmap() returned last
  */
 struct test_importer {
 	struct dma_buf *dmabuf;

@@ -3,10 +3,11 @@
  * Asynchronous polls on a dma-buf: IOCB_CMD_POLL of aio, IORING_OP_POLL_ADD of
  * io_uring.
  *
- * Who sleeps in poll(2) looks at the buffer again when it is woken. These two
- * take the events that a wake-up carries for the result, and look only if it
- * carries none. So a wake-up that names events has to be true for each of those
- * who wait, whatever has been added since and whichever direction they wait for.
+ * A task that sleeps in poll(2) looks at the buffer again when it is woken.
+ * These two interfaces take the events that a wake-up carries as the result,
+ * and look again only if it carries none. So the events of a wake-up must be
+ * true for every waiter, whatever fences have been added since and whichever
+ * direction it waits for.
  *
  * The fences are sw_sync's: they signal when the test says so.
  */
@@ -27,11 +28,14 @@
 
 #define FENCES	8
 
-/* How many polls a queue has, counted from 0; the last cancels the others */
+/*
+ * Number of polls of a queue, counted from 0; the number after the last is for
+ * cancellations
+ */
 #define POLLS	8
 #define CANCEL	POLLS
 
-/* The one of the two whose timeout is a struct __kernel_timespec */
+/* The variant of the call whose timeout is a struct __kernel_timespec */
 #ifdef __NR_io_pgetevents_time64
 #define NR_GETEVENTS	__NR_io_pgetevents_time64
 #else
@@ -53,10 +57,10 @@ struct queue {
 	aio_context_t aio;
 	struct iocb iocbs[POLLS];
 	struct uring ring;
-	/* Answers that have come and were not asked for yet */
+	/* Answers that have arrived and not been waited for yet */
 	struct {
 		int answers;
-		int result;	/* of the last one: events or negative errno */
+		int result;	/* of the last answer: events or negative errno */
 		bool more;	/* the poll goes on */
 	} polls[POLLS + 1];
 };
@@ -103,7 +107,7 @@ static int queue_open(struct queue *q, enum interface interface)
 	return err;
 }
 
-/* Is it that the kernel has no such thing, or not for us? */
+/* Whether the kernel lacks the interface, or forbids its use */
 static bool queue_missing(enum interface interface, int err)
 {
 	static const char * const sysctls[] = {
@@ -114,7 +118,7 @@ static bool queue_missing(enum interface interface, int err)
 	return err && (err == -EPERM || access(sysctls[interface], F_OK));
 }
 
-/* Cancels what is pending, as the end of the process does. */
+/* Cancel what is pending, as the end of the process does. */
 static int queue_close(struct queue *q)
 {
 	if (!q->open)
@@ -195,7 +199,7 @@ static int queue_take(struct queue *q, int timeout_ms)
 	return 0;
 }
 
-/* The next answer to poll number id, -ETIME if none comes */
+/* Wait for the next answer to poll number id; -ETIME if none comes */
 static int queue_wait(struct queue *q, int id, int timeout_ms)
 {
 	int err;
@@ -230,14 +234,14 @@ static int queue_cancel(struct queue *q, int id)
 	return errno == EINPROGRESS ? 0 : -errno;
 }
 
-/* What a poll is answered with that was cancelled */
+/* The answer to a poll that was cancelled */
 static int cancelled(struct queue *q)
 {
 	return q->interface == IO_URING ? -ECANCELED : 0;
 }
 
 /*
- * Queues let go of a file somewhat later than they say so, in a worker.
+ * Queues drop their reference to a file in a worker, somewhat after the answer.
  */
 
 static long count_settles(int fd, long expected)
@@ -344,7 +348,7 @@ TEST_F(async, idle_is_ready)
 	ASSERT_EQ(1, count_settles(self->b.fd, 1));
 }
 
-/* Other events never come, whoever is woken */
+/* Other events never arrive, whichever poll is woken */
 TEST_F(async, other_events)
 {
 	struct queue *q = &self->b.queue;
@@ -424,8 +428,9 @@ TEST_F(async, fence_with_error)
  */
 
 /*
- * A poll waits for one fence and another is added. Both hold it, whichever
- * signals first, and whether or not somebody looked at the buffer in between.
+ * A poll waits for one fence while another is added. The poll must wait for
+ * both, whichever signals first, and whether or not another poll looked in
+ * between.
  */
 static void added_fence(struct __test_metadata *_metadata, struct bench *b,
 			__u32 fence, short events, bool look, bool in_order)
@@ -479,7 +484,7 @@ TEST_F(async, added_fence_out_of_order)
 	added_fence(_metadata, &self->b, WRITE, POLLIN, true, false);
 }
 
-/* Nor does one who comes later, and waits for both of them, change that */
+/* A later poll that waits for both fences does not change that */
 TEST_F(async, late_poll)
 {
 	struct queue *q = &self->b.queue;
@@ -535,9 +540,10 @@ TEST_F(async, superseded_fence_of_writer_after_look)
 }
 
 /*
- * One fence is always pending: the poll waits, and is not forgotten over it. A fence
- * that comes while the kernel looks may be missed, see dma-buf-poll.c: that happens
- * now and then on a slow machine, and each time if the poll waits for nothing.
+ * One fence is always pending: the poll must wait, and be woken in the end. A
+ * fence that is added while the kernel looks may be missed, see dma-buf-poll.c:
+ * that happens occasionally on a slow machine, but every time if the poll does
+ * not wait.
  */
 TEST_F(async, flow_of_fences)
 {
@@ -568,7 +574,7 @@ TEST_F(async, flow_of_fences)
 }
 
 /*
- * Several who wait for different things
+ * Several polls that wait for different events
  */
 
 TEST_F(async, writer_waits_on)
@@ -688,7 +694,7 @@ TEST_F(async, closed_queue)
 	ASSERT_EQ(0, queue_close(q));
 	ASSERT_EQ(1, count_settles(self->b.fd, 1));
 
-	/* Nobody is in the way of who comes next */
+	/* Earlier polls do not affect later ones */
 	EXPECT_EQ(0, poll_for(self->b.fd, POLLIN, QUIET_MS));
 	ASSERT_EQ(0, timeline_advance(self->b.timeline, 1));
 	EXPECT_EQ(POLLIN | POLLOUT, poll_now(self->b.fd, POLLIN | POLLOUT));
@@ -778,8 +784,8 @@ FIXTURE_TEARDOWN(io_uring)
 }
 
 /*
- * A poll that goes on after its first answer is triggered by edges, and those
- * are promised for what was pending when somebody last looked.
+ * A poll that goes on after its first answer is edge-triggered, and an edge is
+ * guaranteed for the fences that were pending at the last look.
  */
 TEST_F(io_uring, multishot)
 {
@@ -832,7 +838,7 @@ TEST_F(io_uring, multishot_added_fence)
 	close(second);
 }
 
-/* Whoever asked to be woken alone takes nobody else's wake-up, being not ready */
+/* An exclusive waiter that is not ready must not consume another one's wake-up */
 TEST_F(io_uring, exclusive)
 {
 	struct queue *q = &self->b.queue;

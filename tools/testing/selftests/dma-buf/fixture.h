@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the fixtures of the dma-buf selftests share: variants by exporter, and
- * things that a test cannot do without. What is not there ends the test as
- * skipped, in a fixture's setup as well as in a test.
+ * functions that get what a test needs. If it is missing they skip the test,
+ * from a fixture's setup as well as from the test itself.
  */
 #ifndef SELFTESTS_DMA_BUF_FIXTURE_H
 #define SELFTESTS_DMA_BUF_FIXTURE_H
@@ -13,11 +13,11 @@
 #include "util.h"
 
 /*
- * Lists of variants, of a fixture whose variants have an enum exporter as their
- * first member. Each ends in a declaration, for the semicolon behind it.
+ * Lists of variants, for fixtures whose variants have an enum exporter as their
+ * first member. Each ends in a declaration, so that a semicolon can follow.
  */
 
-/* Those whose descriptors can be read-only: udmabuf has only the one mode */
+/* Exporters that can make read-only descriptors: udmabuf cannot */
 #define READONLY_EXPORTERS(type)					\
 	FIXTURE_VARIANT_ADD(type, system_heap) { SYSTEM_HEAP };		\
 	FIXTURE_VARIANT_ADD(type, vgem) { VGEM };			\
@@ -31,8 +31,9 @@
 	struct _fixture_variant_##type
 
 /*
- * For functions that end the test: the harness looks at the exit status of the
- * process that runs a test, and closes what a setup has opened by its exit.
+ * Skip from a function that a test calls. The kselftest harness takes the
+ * result from the exit status of the test's process, whose exit also closes
+ * what a setup has opened.
  */
 #define SKIP_TEST(fmt, ...)	SKIP(_exit(KSFT_SKIP), fmt, ##__VA_ARGS__)
 

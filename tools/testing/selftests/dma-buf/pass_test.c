@@ -297,7 +297,7 @@ TEST_F(pass, fork_inherits)
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
-/* A child's descriptor is one of its own: it outlives the parent's */
+/* A child has its own descriptor, which outlives the parent's */
 TEST_F(pass, child_keeps_what_parent_closes)
 {
 	int pipes[2];
@@ -330,9 +330,9 @@ TEST_F(pass, child_keeps_what_parent_closes)
 }
 
 /*
- * Threads share their descriptors until one asks for a table of its own. The
- * two take turns, as whoever looks at the buffer holds it meanwhile, which
- * the other would count.
+ * Threads share their descriptors until one unshares the table. The two threads
+ * take turns, as a thread that looks at the buffer holds a reference meanwhile,
+ * which the other would count.
  */
 struct unsharing {
 	int fd;
@@ -402,7 +402,7 @@ static int send_fds(int sock, const int *fds, int n)
 	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
 }
 
-/* Returns how many came, or a negative errno */
+/* Returns the number of descriptors received, or a negative errno */
 static int receive_fds(int sock, int *fds, int flags)
 {
 	char byte, control[CMSG_SPACE(MOST_FDS * sizeof(int))] = {};
@@ -574,7 +574,7 @@ TEST_F(pass, passed_on)
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
-/* A buffer whose only reference is a message that nobody has read yet */
+/* A buffer whose only reference is a message that has not been received yet */
 TEST_F(pass, lives_in_a_socket)
 {
 	int socks[2], fd;
@@ -594,7 +594,7 @@ TEST_F(pass, lives_in_a_socket)
 	close(socks[1]);
 }
 
-/* ... and one that nobody will ever read */
+/* ... and a message that never will be received */
 TEST_F(pass, dies_in_a_socket)
 {
 	int socks[2];
@@ -673,7 +673,7 @@ TEST_F(pass, taken_by_pidfd)
 	close(pipes[1]);
 	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(2, fdinfo_count(fd));
-	/* Nobody is left to be asked */
+	/* No descriptor is left through which fdinfo could be read */
 	EXPECT_EQ(-1, syscall(SYS_pidfd_getfd, pidfd, self->fd, 0));
 	EXPECT_EQ(ESRCH, errno);
 	close(fd);

@@ -158,7 +158,7 @@ TEST_F(poll, idle_edge_goes_quiet)
 	close(ep);
 }
 
-/* Nor is somebody else's look */
+/* Nor is a look by another poller */
 TEST_F(poll, idle_edge_ignores_other_pollers)
 {
 	int ep = epoll_with(self->fd, EPOLLIN | EPOLLET), i;
@@ -342,7 +342,7 @@ TEST_F(poll, wakes_on_synonyms)
 	EXPECT_EQ(POLLWRNORM, poller_join(&out));
 }
 
-/* Whoever waits for either is woken by the first that comes true */
+/* A poller that waits for either direction is woken by the first that is ready */
 TEST_F(poll, wakes_on_first_direction)
 {
 	struct poller poller;
@@ -502,7 +502,7 @@ TEST_F(poll, sleeps_till_ready)
 	close_many(timelines, FENCES);
 }
 
-/* Either direction has an edge of its own */
+/* Each direction has its own edge */
 TEST_F(poll, wakes_edge_of_each_direction)
 {
 	int reader = timeline_open(), ep;
@@ -669,9 +669,10 @@ TEST_F(poll, signal_races_with_poll)
 }
 
 /*
- * A fence that only the armed poll still holds, signaled by its timeline, which
- * holds none: sw_sync takes the lock that it signals under to release a fence.
- * (A core that drops the last reference in its callback hangs the machine here.)
+ * A fence to which only the armed poll holds a reference is signalled by its
+ * timeline, which holds none. sw_sync's release hook takes the lock that is
+ * held while the fence signals, so a core that drops the last reference in its
+ * callback deadlocks here.
  */
 TEST_F(poll, superseded_fence_of_closed_timeline)
 {
@@ -686,7 +687,7 @@ TEST_F(poll, superseded_fence_of_closed_timeline)
 }
 
 /*
- * Several who wait for different things
+ * Several pollers that wait for different events
  */
 
 TEST_F(poll, look_while_another_sleeps)
@@ -769,10 +770,10 @@ TEST_F(poll, late_poller_out_of_order)
 }
 
 /*
- * Fences come in faster than they signal, so that one is always pending; the
- * poller is not forgotten over it and is woken when the flow stops. A fence that
- * comes while the kernel looks may be missed, see dma-buf-poll.c: that happens now
- * and then on a slow machine, and each time if the poller waits for nothing.
+ * Fences are added faster than they signal, so that one is always pending; the
+ * poller must be woken when the flow stops. A fence that is added while the
+ * kernel looks may be missed, see dma-buf-poll.c: that happens occasionally on
+ * a slow machine, but every time if the poller does not wait.
  */
 TEST_F(poll, woken_after_a_flow_of_fences)
 {
@@ -801,7 +802,7 @@ TEST_F(poll, woken_after_a_flow_of_fences)
 	close_many(timelines, FENCES);
 }
 
-/* Who gave up waiting leaves nothing behind that misleads the next one */
+/* A poller that timed out leaves no state that misleads the next one */
 TEST_F(poll, poller_after_one_gave_up)
 {
 	int second = timeline_open();
@@ -1019,7 +1020,7 @@ TEST(stuck_fence_keeps_no_memory)
 }
 
 /*
- * Fences that a driver adds by itself, to a reservation of its own
+ * Fences that a driver adds to its own reservation
  */
 
 FIXTURE(driver_fence) {

@@ -23,7 +23,7 @@ struct arena {
 	int fd;
 	__u32 exporter;
 	ino_t ino;
-	unsigned int moves;	/* how often it migrated */
+	unsigned int moves;	/* number of migrations */
 };
 
 struct racer;
@@ -37,7 +37,7 @@ struct racer {
 	pthread_barrier_t *start;
 	step_fn step;
 	unsigned int rounds;
-	int testdev;		/* a session of its own: each has a lock */
+	int testdev;		/* own session, as each session has a lock */
 	int round;
 	int line;
 };
@@ -55,7 +55,7 @@ static void *racer_main(void *arg)
 	return NULL;
 }
 
-/* Who looks for something that is rare may ask for more. */
+/* The number of rounds can be raised, to look for rare races. */
 static unsigned int rounds_wanted(void)
 {
 	const char *text = getenv("DMA_BUF_RACE_ROUNDS");
@@ -249,7 +249,7 @@ static int import(struct racer *racer, int round)
 		return __LINE__;
 	if (testdev_map(racer->testdev, id, DIR_BOTH))
 		return __LINE__;
-	/* It may have been told to let go meanwhile. */
+	/* The move callback may have undone the mapping meanwhile. */
 	err = testdev_unmap(racer->testdev, id);
 	if (err && !(flags && err == -ENOENT))
 		return __LINE__;
@@ -262,7 +262,7 @@ static int list_devices(struct racer *racer, int round)
 {
 	int devices = bufinfo_devices(racer->arena->ino);
 
-	/* One each of those who import */
+	/* One racer for each kind of importer */
 	if (devices < 0 || devices > RACERS / 2)
 		return __LINE__;
 	return 0;
@@ -301,7 +301,7 @@ static int migrate(struct racer *racer, int round)
 	struct arena *arena = racer->arena;
 	int err = testdev_migrate(arena->testdev, arena->exporter, 0);
 
-	/* Somebody has it pinned */
+	/* The buffer may be pinned by another racer */
 	if (err && err != -EBUSY)
 		return __LINE__;
 	if (!err)
@@ -378,7 +378,7 @@ static int look(struct racer *racer, int round)
 {
 	const short asked[] = { POLLIN, POLLOUT, POLLIN | POLLOUT };
 	short events = asked[round % 3];
-	/* The fences end: who waits for them gets an answer sooner or later. */
+	/* The fences signal, so every wait ends sooner or later. */
 	int got = poll_for(racer->arena->fd, events, round % 2 ? -1 : 0);
 
 	if (got < 0 || got & ~events)

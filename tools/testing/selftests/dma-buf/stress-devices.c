@@ -139,7 +139,7 @@ static struct testdev_object *choose(struct testdev_object *objects, __u32 rando
 	return &objects[random % TESTDEV_OBJECTS];
 }
 
-/* A place is taken over by whoever comes next */
+/* A later object replaces the one in its place */
 static void testdev_keep(struct testdev *m, struct testdev_object *o, __u32 id, __u32 flags)
 {
 	if (o->id)
@@ -159,7 +159,7 @@ int testdev_buffer(struct testdev *m, __u32 random, bool plain, size_t *size)
 
 	if (arg.kind & DMA_BUF_TEST_DYNAMIC)
 		arg.kind &= ~DMA_BUF_TEST_CACHED;
-	/* One with memory of its own that the CPU can reach, or a size that is odd */
+	/* Either a buffer with memory that the CPU can access, or one of odd size */
 	if (plain)
 		arg.kind &= DMA_BUF_TEST_DYNAMIC | DMA_BUF_TEST_CACHED | DMA_BUF_TEST_LAZY;
 	else if (!(random >> 4 & 0xf))
@@ -173,7 +173,7 @@ int testdev_buffer(struct testdev *m, __u32 random, bool plain, size_t *size)
 	if (err)
 		return err;
 	if (plain) {
-		/* What nobody can name, nobody can tell to fail */
+		/* Without its number, the exporter's hooks cannot be told to fail */
 		struct testdev_object o = { .id = arg.id };
 
 		testdev_free(m, &o);
@@ -206,7 +206,10 @@ int op_testdev_attach(struct worker *w, const struct draw *d)
 	};
 	int err;
 
-	/* The others want this one; who is deaf has no callback to let go in */
+	/*
+	 * The other flags require this one; a deaf importer has no callback to
+	 * let go in
+	 */
 	if (arg.flags)
 		arg.flags |= DMA_BUF_TEST_IMPORTER_DYNAMIC;
 	if (arg.flags & DMA_BUF_TEST_IMPORTER_DEAF)
@@ -272,7 +275,7 @@ int op_testdev_unpin(struct worker *w, const struct draw *d)
 	struct dma_buf_test_id arg = { .size = sizeof(arg), .id = o->id };
 	int err;
 
-	/* The callback of one that lets go may have unpinned at any time */
+	/* The callback of an importer that lets go may have unpinned at any time */
 	if (!o->pins || o->flags & DMA_BUF_TEST_IMPORTER_LETS_GO)
 		return -ENOENT;
 	err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_UNPIN, &arg));
@@ -337,7 +340,10 @@ int op_testdev_migrate(struct worker *w, const struct draw *d)
 
 	if (!o->id)
 		return -ENOENT;
-	/* Somebody pins, is not dynamic, has no memory or no buffer any more */
+	/*
+	 * The exporter may be pinned, not dynamic, without memory, or its
+	 * buffer released
+	 */
 	return ALLOW(w, "MIGRATE", result(ioctl(w->testdev.fd, DMA_BUF_TEST_MIGRATE, &arg)),
 		     EBUSY, EINVAL, ENODEV, EINTR);
 }
@@ -393,7 +399,10 @@ int op_testdev_hold(struct worker *w, const struct draw *d)
 	return ALLOW(w, "FREE of a hold", testdev_free(&w->testdev, &o));
 }
 
-/* All of them end by themselves: whoever waits for them can tell nobody */
+/*
+ * All of these fences signal by themselves: a worker that waits for one cannot
+ * signal it
+ */
 int op_testdev_fence(struct worker *w, const struct draw *d)
 {
 	struct dma_buf_test_fence arg = {
@@ -409,7 +418,10 @@ int op_testdev_fence(struct worker *w, const struct draw *d)
 		arg.usage = DMA_BUF_TEST_KERNEL;
 		arg.delay_ms = 1;
 	}
-	/* Not waited for by anybody: long enough to be signalled before */
+	/*
+	 * No operation waits for this one: its delay leaves time to signal it
+	 * before
+	 */
 	if (arg.usage == DMA_BUF_TEST_BOOKKEEP)
 		arg.delay_ms = 300;
 
@@ -480,7 +492,7 @@ int op_testdev_info(struct worker *w, const struct draw *d)
 		err = result(ioctl(w->testdev.fd, DMA_BUF_TEST_IMPORTER_INFO, &importer));
 		if (!err && importer.mapped > DMA_BUF_TEST_MAPPINGS)
 			fail(w, "an importer with %u mappings", importer.mapped);
-		/* Of one whose callback unpins, less may be left */
+		/* An importer whose callback unpins may have fewer pins left */
 		if (!err && !(o->flags & DMA_BUF_TEST_IMPORTER_LETS_GO) &&
 		    importer.pinned != o->pins)
 			fail(w, "%u pins instead of %u", importer.pinned, o->pins);

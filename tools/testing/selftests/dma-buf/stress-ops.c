@@ -2,23 +2,23 @@
 /*
  * Stress: the operations on descriptors.
  *
- * A target is either a slot of the pool, which others may close or replace at
- * any moment, so that -EBADF is a fair answer at any step, or a buffer of the
- * worker's own, where every answer is known.
+ * A target is either a slot of the pool, which other workers may close or
+ * replace at any moment, so that -EBADF is a valid answer at any step, or a
+ * buffer of the worker's own, for which every answer is known.
  *
- * Left out on purpose, being defects of the base and none of the core:
+ * Left out on purpose, because of defects of the base:
  *  - vgem's fences (DRM_IOCTL_VGEM_FENCE_ATTACH): their release hook waits for
- *    the timer whose handler may be what drops the last reference, and one that
- *    nobody signals blocks for 10 seconds.
- *  - sw_sync fences whose last reference goes while they signal, see struct
+ *    the timer whose handler may drop the last reference, and one that is never
+ *    signalled blocks for 10 seconds.
+ *  - sw_sync fences whose last reference is dropped while they signal, see struct
  *    timeline.
  *  - the first SYNC of a udmabuf by two threads at once: its begin_cpu_access
- *    hook makes a table without a lock, and loses one of two. make_buffer()
- *    does the first one before the buffer is known.
- *  - mappings of one direction, where DMA_API_DEBUG looks: a SYNC of another one
- *    makes the heaps sync them in that.
- *  - lengths that a heap cannot have: the system heap takes all the memory there
- *    is before it says no.
+ *    hook makes a table without a lock, and leaks one of two. make_buffer()
+ *    does the first SYNC before other threads know the buffer.
+ *  - mappings of one direction, if DMA_API_DEBUG is on: a SYNC of the other
+ *    direction makes the heaps sync them in that one.
+ *  - lengths that a heap cannot have: the system heap takes all free memory
+ *    before it fails.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -289,7 +289,7 @@ static int own_open(struct worker *w, struct own *own, const struct draw *d)
 		return ALLOW(w, "mmap of an own buffer", -errno);
 	}
 
-	/* Nobody promises what is in new memory */
+	/* The content of new memory is undefined */
 	own->shadow = malloc(own->size);
 	if (!own->shadow)
 		return ALLOW(w, "malloc", -ENOMEM);
@@ -355,8 +355,8 @@ static int target(struct worker *w, const struct draw *d)
 }
 
 /*
- * EBADF and what the test device was told to say, if the target is the pool's.
- * 0 is where allow() takes a list to end: these stand last in it.
+ * EBADF and the error that the test device was told to return, if the target is
+ * the pool's. 0 is where allow() takes a list to end: these stand last in it.
  */
 static int gone(struct worker *w, const struct draw *d)
 {
@@ -555,7 +555,7 @@ static int child_limit(struct worker *w, const struct draw *d)
 	if (lowest < 0 || close(lowest))
 		return 1;
 
-	/* A descriptor that cannot be told of must not be left behind */
+	/* A descriptor that cannot be returned must not leak */
 	if (!ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, w->readonly) || errno != EFAULT)
 		return 2;
 	if (dup(fd) != lowest || close(lowest))
@@ -710,7 +710,10 @@ static int op_touch(struct worker *w, const struct draw *d)
 
 	if (!map->addr)
 		return -ENOENT;
-	/* What is behind it is as the exporter likes; see the handler in stress.c */
+	/*
+	 * The exporter decides what lies past the buffer's end; see the handler
+	 * in stress.c
+	 */
 	p = map->addr + d->arg % map->len;
 	if (sigsetjmp(jump, 1)) {
 		w->fault = NULL;
@@ -1110,7 +1113,7 @@ static int uring_begin(struct worker *w)
 
 	if (err)
 		return ALLOW(w, "io_uring_setup", err);
-	/* A child has no business with the rings, and would keep them */
+	/* Children do not use the ring, and their mappings would keep it alive */
 	madvise(r->map, r->size, MADV_DONTFORK);
 	madvise(r->sqes, r->sqes_size, MADV_DONTFORK);
 	return 0;
@@ -1139,7 +1142,10 @@ static int op_uring(struct worker *w, const struct draw *d)
 		.user_data = d->other % 32,
 	};
 
-	/* Anew from time to time, with what is pending */
+	/*
+	 * From time to time close the ring, with requests pending, and open
+	 * another
+	 */
 	if (!(d->extra & 0xff)) {
 		uring_close(&w->uring);
 		return uring_begin(w);
@@ -1162,7 +1168,7 @@ static int op_uring(struct worker *w, const struct draw *d)
  * Fences
  */
 
-/* Signals the oldest. Everybody who may want a reference has one meanwhile. */
+/* Signal the oldest fences. Every user that may want a reference has one by then. */
 void stress_advance(struct timeline *t, unsigned int steps)
 {
 	if (steps > t->made - t->done)
@@ -1355,7 +1361,7 @@ void worker_open(struct worker *w)
 	}
 }
 
-/* All but the timeline, whose fences others may still look at */
+/* Close all but the timeline, whose fences other workers may still use */
 void worker_close(struct worker *w)
 {
 	unsigned int i;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stress: many threads and processes do everything with the same buffers.
+ * Stress: many threads and processes carry out random operations on the same
+ * buffers.
  *
  * Each worker, a thread of the first process or the only one of a further
  * process, carries out a fixed number of random operations (stress-ops.c,
- * stress-devices.c) on a pool of descriptors that all of its process share, while
- * buffers go from process to process as well. What an operation does is drawn
- * from a generator that starts with the seed and the worker's number and is
- * touched by nothing else: the same seed and options repeat each worker's
- * sequence. How the sequences mix is up to the machine.
+ * stress-devices.c) on a pool of descriptors that all workers of its process
+ * share; buffers are passed between processes as well. What an operation does
+ * is drawn from a generator that is seeded with the seed and the worker's
+ * number and used for nothing else: the same seed and options repeat each
+ * worker's sequence. How the sequences interleave depends on the machine.
  *
- * Something goes wrong if a call says what it must not say, if a buffer that
- * one worker keeps to itself has other data than it wrote, if nobody gets on for
- * a long time, or if at the end anything is left. What the kernel itself finds
- * is in its log.
+ * A run fails if a call returns an errno that it must not return, if a buffer
+ * that one worker keeps to itself has other data than that worker wrote, if no
+ * worker makes progress for a long time, or if anything is left at the end.
+ * Errors that the kernel itself detects are in its log.
  *
- * In each process a further thread, the clock, sees to it that every software
- * fence signals soon, and sends signals into the waits.
+ * In each process a further thread, the clock, makes every software fence
+ * signal soon, and interrupts waits with signals.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -372,7 +373,10 @@ static void look(struct left *left)
 	left->files = slab_objects("filp");
 }
 
-/* Some goes a little later: work of io_uring, of sockets, of RCU. */
+/*
+ * Some resources are freed a little later: by workers of io_uring, of sockets,
+ * of RCU.
+ */
 static void settle(struct left *now, const struct left *before)
 {
 	int ms;
@@ -479,7 +483,7 @@ static void watch(pthread_t runner)
 		ksft_print_msg("no operation has ended for %u s\n", options.stall);
 		print_log(true);
 		ksft_test_result_fail("every operation ends\n");
-		/* Nobody can be waited for any more */
+		/* No worker can be waited for any more */
 		ksft_exit_fail();
 	}
 }
@@ -503,7 +507,7 @@ static void start_processes(void)
 		if (pid < 0)
 			ksft_exit_fail_msg("fork: %m\n");
 		if (!pid) {
-			/* If the first one is killed, nobody is left behind */
+			/* If the first process is killed, the others end too */
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			while (!__atomic_load_n(&shared->go, __ATOMIC_ACQUIRE) &&
 			       getppid() == parent)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of the stress program share; stress.c says what it does.
+ * What the parts of the stress program share; stress.c describes the program.
  */
 #ifndef SELFTESTS_DMA_BUF_STRESS_H
 #define SELFTESTS_DMA_BUF_STRESS_H
@@ -50,7 +50,10 @@
 #define FENCES		32	/* pending ones of a timeline; a power of 2 */
 #define URING_ENTRIES	8
 
-/* What an operation of the test device is told to fail with: nobody else does. */
+/*
+ * Error that hooks of the test device are told to fail with: no other code
+ * returns it.
+ */
 #define TESTDEV_ERROR	EREMOTEIO
 
 /* Random numbers of one operation, drawn before it begins */
@@ -79,10 +82,11 @@ struct map {
 };
 
 /*
- * Software fences. The descriptors in refs keep each fence till it has
- * signalled: the base's sync_timeline_signal() takes a reference to a fence
- * whose last one may just have been dropped, its release hook waiting for the
- * timeline's lock. For the same reason a timeline is closed last of all.
+ * Software fences. The descriptors in refs hold a reference to each fence until
+ * it has signalled: the base's sync_timeline_signal() takes a reference to a
+ * fence whose last reference may just have been dropped, while the fence's
+ * release hook waits for the timeline's lock. For the same reason a timeline is
+ * closed last.
  */
 struct timeline {
 	pthread_mutex_t lock;	/* all members */
@@ -119,9 +123,9 @@ struct worker {
 	struct own own[OWN];
 	struct map maps[MAPS];
 	int paths[PATHS];	/* O_PATH descriptors */
-	int pidfd;		/* of a process with a pool of its own */
-	char *bad;		/* page that nobody can access */
-	char *readonly;		/* page that nobody can write */
+	int pidfd;		/* of a process that has its own pool */
+	char *bad;		/* page that cannot be accessed */
+	char *readonly;		/* page that cannot be written */
 
 	struct timeline timeline;
 	struct uring uring;
@@ -135,11 +139,11 @@ struct worker {
 /**
  * struct op - an operation
  * @name: for --only and the counts
- * @weight: how often, compared with the others
- * @run: carry it out. Whatever it decides comes from the draw: neither results
- *	nor time may change what is drawn next. Returns 0 or a negative errno,
- *	both being fine; what is not goes to fail()
- * @present: is there what it needs? NULL: always
+ * @weight: its frequency, relative to the other operations
+ * @run: carry it out. All its decisions come from the draw: neither results nor
+ *	time may change what is drawn next. Returns 0 or a negative errno, both
+ *	of which count as valid; wrong results are reported with fail()
+ * @present: whether what it needs is there; NULL: always
  */
 struct op {
 	const char *name;

@@ -31,7 +31,7 @@ static int set_op(int testdev, struct dma_buf_test_set_op arg)
 	return testdev_ioctl(testdev, DMA_BUF_TEST_SET_OP, &arg);
 }
 
-/* From now on the hook returns the error; 0: it works again. */
+/* Make a hook return an error from now on; 0: make it work again. */
 int testdev_fail(int testdev, __u32 id, __u32 op, int error)
 {
 	return set_op(testdev, (struct dma_buf_test_set_op) {
@@ -57,7 +57,7 @@ int testdev_migrate(int testdev, __u32 id, __u32 delay_ms)
 	return testdev_ioctl(testdev, DMA_BUF_TEST_MIGRATE, &arg);
 }
 
-/* All bits set if it cannot be asked for: no test takes that for right */
+/* Returns a structure with all bits set if the ioctl fails, which no test expects */
 struct dma_buf_test_exporter_info testdev_exporter(int testdev, __u32 id)
 {
 	struct dma_buf_test_exporter_info arg = { .size = sizeof(arg), .id = id };
@@ -112,8 +112,8 @@ static void describe(const struct dma_buf_test_call *call, char *text, size_t le
 }
 
 /*
- * The hooks that were called since this was last asked, as words with blanks
- * between them: "attach map:both unmap:both detach", "begin:from=-5".
+ * Returns the hooks that were called since the last such call, as words
+ * separated by blanks: "attach map:both unmap:both detach", "begin:from=-5".
  */
 const char *testdev_log(int testdev, __u32 id)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test device: an exporter and importers whose every move a test can see
- * and choose. See drivers/dma-buf/testdev/dma-buf-testdev.h for what it does.
+ * The test device: an exporter and importers whose behaviour a test can choose
+ * and observe. See drivers/dma-buf/testdev/dma-buf-testdev.h for what it does.
  *
  * Functions return a descriptor, a number, or 0; on failure a negative errno.
  */
@@ -19,7 +19,7 @@
 #define DIR_TO_DEVICE	1
 #define DIR_FROM_DEVICE	2
 
-/* Long enough to see that somebody waits for it */
+/* Delay long enough for a test to see that a call has waited for it */
 #define DELAY_MS	100
 
 /* Any argument of the device; its first member is the size */
@@ -34,7 +34,7 @@ int testdev_migrate(int testdev, __u32 id, __u32 delay_ms);
 struct dma_buf_test_exporter_info testdev_exporter(int testdev, __u32 id);
 const char *testdev_log(int testdev, __u32 id);
 
-/* As somebody who uses the reservation */
+/* As a driver that uses the reservation */
 int testdev_hold(int testdev, int fd);
 int testdev_fence(int testdev, int fd, __u32 usage, __u32 delay_ms);
 int testdev_signal(int testdev, __u32 id, int error);

@@ -245,8 +245,8 @@ static int sealed_memfd(size_t size)
 }
 
 /*
- * All that comes before a buffer's descriptor: the device, and the memory where
- * that is a step of its own.
+ * Open what a buffer is exported from: the device, and for exporters that need
+ * it, the memory.
  */
 int source_open(struct source *source, enum exporter exporter, size_t size)
 {
@@ -509,8 +509,8 @@ ino_t buffer_ino(int fd)
 }
 
 /*
- * Looks for lines "key:\tvalue" and returns how many there are. value gets
- * the last one's. A negative return is an errno.
+ * Count the lines "key:\tvalue" of fdinfo; the value of the last one goes to
+ * value. Returns the count or a negative errno.
  */
 int fdinfo_get(int fd, const char *key, char *value, size_t len)
 {
@@ -605,7 +605,7 @@ static bool bufinfo_is_of(const char *line, ino_t ino)
 	       strtoull(line, &end, 10) == (unsigned long long)ino && *end == '\t';
 }
 
-/* How many lines of bufinfo are of the buffer; the last one goes to line. */
+/* Count the lines of bufinfo for the buffer; the last one goes to line. */
 int bufinfo_line(ino_t ino, char *line, size_t len)
 {
 	struct bufinfo info;
@@ -630,8 +630,8 @@ int bufinfo_lines(ino_t ino)
 }
 
 /*
- * The same, but up to WAKE_MS later if they are not as many as expected: the last
- * reference to a buffer may be dropped by a worker.
+ * The same, but wait up to WAKE_MS for the count to become the expected one: a
+ * worker may drop the last reference to a buffer somewhat later.
  */
 int bufinfo_lines_settle(ino_t ino, int expected)
 {
@@ -656,7 +656,7 @@ static bool bufinfo_is_fence(const char *line)
 	return false;
 }
 
-/* How many fences bufinfo lists under the buffer; the last one goes to line. */
+/* Count the fences that bufinfo lists under the buffer; the last one goes to line. */
 int bufinfo_fences(ino_t ino, char *line, size_t len)
 {
 	struct bufinfo info;
@@ -680,8 +680,8 @@ int bufinfo_fences(ino_t ino, char *line, size_t len)
 }
 
 /*
- * How many devices bufinfo lists under the buffer, or a negative number if
- * that is not how many it says.
+ * Count the devices that bufinfo lists under the buffer. Returns a negative
+ * number if bufinfo's own count is another one.
  */
 int bufinfo_devices(ino_t ino)
 {
@@ -748,7 +748,10 @@ int poll_now(int fd, short events)
 	return poll_for(fd, events, 0);
 }
 
-/* As one who waits: what that leaves behind with pending fences is left behind. */
+/*
+ * Poll with a short timeout, so that the core arms callbacks on pending fences
+ * and keeps them armed after the poll.
+ */
 int poll_briefly(int fd, short events)
 {
 	return poll_for(fd, events, 1);
@@ -820,7 +823,10 @@ bool poller_done(struct poller *poller)
 	return __atomic_load_n(&poller->done, __ATOMIC_ACQUIRE);
 }
 
-/* How often the thread went to sleep: once more for each wake-up in vain */
+/*
+ * Number of times that the thread went to sleep: each wake-up without an event
+ * adds one
+ */
 long poller_switches(struct poller *poller)
 {
 	char path[64], line[128];
@@ -880,7 +886,10 @@ int watch_warnings(void)
 	return result(kmsg);
 }
 
-/* How many records with both texts the kernel has logged since, and closes kmsg */
+/*
+ * Count the records with both texts that the kernel has logged since, and close
+ * kmsg
+ */
 static int count_records(int kmsg, const char *one, const char *other)
 {
 	int found = 0;
@@ -914,9 +923,9 @@ int count_warnings(int kmsg)
 }
 
 /*
- * To be called before what the debug checks of dma-buf warn of, so that whoever
- * reads the log knows. Returns whether a warning will come: user space cannot see
- * CONFIG_DMABUF_DEBUG, but it is on where the DMA layer is watched as well.
+ * Announce a warning of dma-buf's debug checks in the kernel log, before the
+ * test provokes it. Returns whether the warning will come: user space cannot
+ * see CONFIG_DMABUF_DEBUG, but it is on by default where DMA_API_DEBUG is.
  */
 bool expect_warning(const char *regex)
 {

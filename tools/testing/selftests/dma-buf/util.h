@@ -15,12 +15,12 @@
 #include <linux/dma-buf.h>
 #include <linux/types.h>
 
-/* What most tests ask for; an exporter may give more */
+/* Size that most tests ask for; an exporter may allocate more */
 #define TEST_PAGES	4
 
 /* Long enough for a machine that is emulated and full of sanitizers */
 #define WAKE_MS		10000
-/* How long a test looks whether something that must not happen does */
+/* Time that a test waits for something that must not happen */
 #define QUIET_MS	30
 
 #define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
@@ -74,7 +74,7 @@ int timeline_import(int timeline, __u32 seqno, int buf, __u32 flags);
 int sync_file_merge(int a, int b);
 int sync_file_status(int sync_file, unsigned int *fences);
 
-/* What the kernel tells about a buffer */
+/* What the kernel shows about a buffer */
 ino_t buffer_ino(int fd);
 int fdinfo_get(int fd, const char *key, char *value, size_t len);
 long fdinfo_count(int fd);
@@ -107,18 +107,18 @@ bool poller_done(struct poller *poller);
 long poller_switches(struct poller *poller);
 bool task_sleeps(pid_t tid);
 
-/* Warnings: that a test provokes, or that must not come */
+/* Warnings of the kernel: those that a test provokes, and those that must not come */
 int watch_warnings(void);
 int count_warnings(int kmsg);
 int count_messages(int kmsg, const char *text);
 bool expect_warning(const char *regex);
 void expect_warning_end(void);
 
-/* A signal that comes again and again, and interrupts whatever waits */
+/* A periodic signal, which interrupts system calls that wait */
 void signals_begin(void);
 void signals_end(void);
 
-/* The rest */
+/* Other helpers */
 int lowest_free_fd(void);
 double now_ms(void);
 void sleep_ms(unsigned int ms);
