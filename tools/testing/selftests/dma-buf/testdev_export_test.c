@@ -270,7 +270,7 @@ TEST_F(exporter, mmap_errors)
 
 /*
  * Defect of the stock core: a mapping can grow past the buffer's end if the
- * exporter has not set VM_DONTEXPAND, as this one does
+ * exporter, like this one, has not set VM_DONTEXPAND
  */
 TEST_F(exporter, mmap_cannot_grow)
 {
