@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What several processors get done with buffers at the same time.
+ * Throughput of operations on buffers on several processors at the same time.
  *
  *   bench-scale [ROW...]	operations per second of one, two and four threads, each on a
  *				processor of its own; those that export and close have a
@@ -55,7 +55,7 @@ typedef bool (*operation)(int fd);
 struct row {
 	const char *name;
 	operation op;
-	int (*make)(void);	/* what it works on, NULL for nothing */
+	int (*make)(void);	/* buffer it works on, NULL for none */
 	bool shared;		/* all threads on the same one */
 	bool readers;		/* beside a thread that reads bufinfo again and again */
 };

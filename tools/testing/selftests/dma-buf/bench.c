@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What operations on buffers cost.
+ * Cost of operations on buffers.
  *
  *   bench [ROW...]	how long one operation takes, row by row: the median of several
  *			batches in nanoseconds. In a virtual machine whose clock counts
@@ -55,7 +55,7 @@ struct row {
 	unsigned int arg;
 };
 
-/* Nanoseconds, of which a machine whose clock counts instructions needs one each */
+/* Nanoseconds; on a machine whose clock counts instructions, one each */
 static unsigned long long now_ns(void)
 {
 	struct timespec ts;
@@ -212,7 +212,10 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		if (!err && fence == SIGNALED)
 			err = timeline_advance(timeline, 1);
 	}
-	/* What is armed is so for somebody who waits: an epoll does for good. */
+	/*
+	 * Callbacks are armed only while a poller is queued: an epoll is,
+	 * permanently.
+	 */
 	if (fence == ARMED && !err) {
 		waiter = epoll_create1(EPOLL_CLOEXEC);
 		err = epoll_ctl(waiter, EPOLL_CTL_ADD, pfd.fd, &event) ? -errno : 0;
@@ -223,7 +226,7 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		took = err;
 	else if (poll(&pfd, 1, 0) == ready)
 		took = REPEAT(rounds, poll(&pfd, 1, 0) == ready);
-	/* So that the fence signals while somebody has it */
+	/* Let the fence signal before its last reference is dropped */
 	if (fence == ARMED && !err)
 		timeline_advance(timeline, 1);
 	if (waiter >= 0)

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What if there is no memory, or user space's cannot be reached? Every chain of
- * system calls on dma-bufs is repeated, with its first chance to fail taken, then
- * its second, and so on until a pass meets none any more. Chances are what
- * failslab, fail_page_alloc and fail_usercopy offer to /proc/thread-self/fail-nth.
+ * Failures of allocations and of copies from and to user space. Every chain of
+ * system calls on dma-bufs is repeated with its first possible failure
+ * injected, then its second, and so on until a pass has none left. Failures are
+ * injected by failslab, fail_page_alloc and fail_usercopy, through
+ * /proc/thread-self/fail-nth.
  *
- * Each time the call that fails must do so with an errno that fits it, and after
- * the pass nothing may be left behind: no descriptor, no buffer; after the chain no
- * object in the core's slab cache, no open file. The test device must have seen every
- * hook undone. In the end kmemleak is asked about the rest.
+ * Each time the call must fail with a matching errno. After each pass no
+ * descriptor and no buffer may be left, after each chain no object in the
+ * core's slab cache and no open file, and every hook of the test device must
+ * have been undone. At the end kmemleak is asked for other leaks.
  *
- * A pass that ends well although something failed is right as well: some memory
- * is only nice to have.
+ * A pass may also succeed although a failure was injected: some allocations are
+ * optional.
  *
  * FAIL_NTH_SITES=1 in the environment has the kernel log a stack for each failure,
  * hides that from the console, and counts the places in the code that failed.
@@ -62,7 +63,7 @@ static struct {
 	struct record chains[MAX_CHAINS];
 	unsigned int count;
 	unsigned int points;
-	unsigned int absorbed;	/* of these: nobody was told */
+	unsigned int absorbed;	/* of these: not reported to the caller */
 	unsigned int kinds[ARRAY_SIZE(kinds)];
 	__u64 sites[MAX_SITES];
 	unsigned int sites_count;
@@ -96,7 +97,7 @@ struct tally {
 /* One pass of a chain, and what it has to give back */
 struct pass {
 	struct __test_metadata *meta;
-	unsigned int nth;	/* chance that is to be taken; 0: none */
+	unsigned int nth;	/* number of the failure to inject; 0: none */
 	int fail_nth;
 	bool armed;
 	bool fired;
@@ -165,7 +166,7 @@ static void set_fault(const char *kind, const char *attr, const char *value)
 	write_file(path, value);
 }
 
-/* How often each kind can still fail: counts down with each failure. */
+/* Failures left of each kind: counts down with each failure. */
 static void read_times(long times[ARRAY_SIZE(kinds)])
 {
 	char path[96];
@@ -216,8 +217,9 @@ static void choose_caches(void)
 }
 
 /*
- * Once, before the harness forks for the tests. What is set stays set: without a
- * probability it means nothing to anybody who does not ask for fail-nth.
+ * Called once, before the kselftest harness forks for the tests. The settings
+ * are left in place: as the probability is 0, they affect only tasks that use
+ * fail-nth.
  */
 static void __attribute__((constructor)) prepare_kernel(void)
 {
@@ -492,7 +494,10 @@ static int keep_map(struct pass *p, void *map, size_t size)
 	return 0;
 }
 
-/* Did a step go well? The pass is over if not, which has to be for a reason. */
+/*
+ * Whether a step succeeded. If not the pass is over, and the errno must have a
+ * reason.
+ */
 static bool check_step(struct pass *p, const char *what, long ret, const int *errors)
 {
 	struct __test_metadata *_metadata = p->meta;
@@ -514,9 +519,10 @@ static bool check_step(struct pass *p, const char *what, long ret, const int *er
 #define ok(p, call, errors)	check_step(p, #call, call, errors)
 
 /*
- * A step of the base kernel's, whose ioctl gives a descriptor out before it
- * copies the answer that says which: dma_heap_ioctl(), drm_ioctl() with PRIME,
- * video_usercopy() with EXPBUF. After EFAULT there may be one that nobody knows of.
+ * An ioctl of the base kernel, which installs a descriptor before it copies the
+ * result that has its number: dma_heap_ioctl(), drm_ioctl() with PRIME,
+ * video_usercopy() with EXPBUF. After EFAULT there may be a descriptor whose
+ * number is unknown.
  */
 static bool check_giving(struct pass *p, const char *what, long ret, const int *errors)
 {
@@ -674,7 +680,7 @@ static void run_export(struct pass *p, const struct chain *chain)
 			 chain->exporter == VIVID ? videobuf : memory_copy);
 }
 
-/* vgem imports: it attaches and maps. */
+/* vgem imports the buffer: it attaches and maps. */
 static void run_prime_import(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, chain->exporter), drm = keep_fd(p, given(p, vgem_open()));
@@ -714,7 +720,7 @@ static void run_sync(struct pass *p, const struct chain *chain)
 		ok(p, buffer_sync(fd, DMA_BUF_SYNC_END | rw), memory_copy);
 }
 
-/* An exporter that moves the memory in its hook, behind which the core waits */
+/* An exporter that moves the memory in its hook, after which the core waits */
 static void run_sync_moves(struct pass *p, const struct chain *chain)
 {
 	const __u64 rw = DMA_BUF_SYNC_RW;
@@ -779,7 +785,10 @@ static void run_poll(struct pass *p, const struct chain *chain)
 		ok(p, poll_briefly(fd, POLLOUT), memory_copy);
 }
 
-/* Whoever was put to sleep without an error must be woken, whatever else failed. */
+/*
+ * A poller that was put to sleep without an error must be woken, whatever else
+ * failed.
+ */
 static void run_epoll(struct pass *p, const struct chain *chain)
 {
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
@@ -932,7 +941,7 @@ static int receive_fd(int socket)
 	return fd;
 }
 
-/* A buffer that is in nobody's table is still somebody's. */
+/* A buffer that is in no descriptor table still has a holder. */
 static void run_scm_rights(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, SYSTEM_HEAP), pair[2];
@@ -1114,7 +1123,7 @@ static void run_map_moves(struct pass *p, const struct chain *chain)
 		ok(p, testdev_unmap(p->testdev, id), no_copy);
 }
 
-/* Everybody else's buffers, for the test device */
+/* Buffers of the other exporters, imported by the test device */
 static void run_map_others(struct pass *p, const struct chain *chain)
 {
 	int fd = buffer(p, chain->exporter), id;
@@ -1126,7 +1135,10 @@ static void run_map_others(struct pass *p, const struct chain *chain)
 		ok(p, testdev_unmap(p->testdev, id), no_copy);
 }
 
-/* The buffer moves under an importer that lets go, or one that keeps what it has. */
+/*
+ * The buffer moves while an importer has it mapped that lets go, or one that
+ * keeps its mapping.
+ */
 static void run_migrate(struct pass *p, const struct chain *chain)
 {
 	int fd = testdev_buffer(p, DMA_BUF_TEST_DYNAMIC, 2), id;
@@ -1382,7 +1394,7 @@ FIXTURE_VARIANT_ADD(fail_nth, importer_mmap_lazy) { {
 	"importer_mmap_lazy", run_importer_mmap, .kind = DMA_BUF_TEST_LAZY, .testdev = true,
 } };
 
-/* A chain whose devices are not there is skipped before anything is counted. */
+/* Skip a chain whose devices are missing before anything is counted. */
 FIXTURE_SETUP(fail_nth)
 {
 	size_t size;
@@ -1471,8 +1483,8 @@ static void check_tally(struct pass *p, struct tally *before)
 }
 
 /*
- * Counts of the whole machine: others may give something back meanwhile, but nobody
- * takes more and keeps it.
+ * System-wide counts: other tasks may free something meanwhile, but none
+ * allocates more and keeps it.
  */
 static void check_slabs(struct __test_metadata *_metadata,
 			const long before[ARRAY_SIZE(caches)])
@@ -1570,7 +1582,7 @@ FIXTURE_TEARDOWN(fail_nth_all)
 {
 }
 
-/* Processes have numbers in the order of their chains, children behind theirs. */
+/* Process IDs follow the order of the chains, children after their parents. */
 static const char *chain_of(pid_t pid)
 {
 	unsigned int i = all->count;
@@ -1581,7 +1593,7 @@ static const char *chain_of(pid_t pid)
 	return NULL;
 }
 
-/* Memory that one of the chains had and that nobody knows of any more */
+/* Memory that one of the chains allocated and that is no longer referenced */
 TEST_F_TIMEOUT(fail_nth_all, nothing_is_lost, CHAIN_SECONDS)
 {
 	static char text[256 << 10];
@@ -1604,7 +1616,7 @@ TEST_F_TIMEOUT(fail_nth_all, nothing_is_lost, CHAIN_SECONDS)
 			next[-1] = '\0';
 		pid = strstr(record, ", pid ");
 		chain = pid ? chain_of(atoi(pid + strlen(", pid "))) : NULL;
-		/* Others' are for others to find. */
+		/* Leaks of other code do not count here. */
 		if (chain)
 			EXPECT_TRUE(!chain)
 				TH_LOG("chain %s has lost:\n%s", chain, record);

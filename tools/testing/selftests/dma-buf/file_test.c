@@ -252,7 +252,7 @@ TEST_F(file, fdinfo_keys)
 	EXPECT_STREQ("1", value);
 	EXPECT_EQ(1, fdinfo_get(self->fd, "exp_name", value, sizeof(value)));
 	EXPECT_STREQ(exporter_exp_name(variant->exporter), value);
-	/* Nobody has named it yet */
+	/* The buffer has no name yet */
 	EXPECT_EQ(0, fdinfo_get(self->fd, "name", value, sizeof(value)));
 }
 
@@ -281,7 +281,7 @@ TEST_F(file, fdinfo_name_cannot_forge_keys)
 	/* Not cut off either: the name's end shows */
 	EXPECT_NE(NULL, strstr(value, "99"));
 
-	/* Control characters do not reach the terminal of whoever looks */
+	/* Control characters do not reach the terminal of the reader */
 	ASSERT_EQ(0, buffer_set_name(self->fd, "b\r\033[2Jc\td\177e\001f"));
 	EXPECT_EQ(1, fdinfo_get(self->fd, "name", value, sizeof(value)));
 	for (p = value; *p; p++)
@@ -315,7 +315,7 @@ TEST_F(file, fdinfo_count_of_maps)
 	EXPECT_EQ(1, fdinfo_count(self->fd));
 }
 
-/* No use of the interface leaves a reference behind */
+/* No use of the interface leaks a reference */
 TEST_F(file, fdinfo_count_after_use)
 {
 	struct stat st;
@@ -364,7 +364,7 @@ TEST_F(file, bufinfo_columns)
 	EXPECT_EQ(self->ino, ino);
 	EXPECT_EQ(0, strncmp(name, "<none>", 6));
 
-	/* Widths are fixed, for those who cut by column */
+	/* Columns have fixed widths, for programs that cut by column */
 	EXPECT_EQ('\t', line[8]);
 	EXPECT_EQ('\t', line[17]);
 	EXPECT_EQ('\t', line[26]);
@@ -498,7 +498,7 @@ TEST(bufinfo_in_pieces)
 		close(fds[i]);
 }
 
-/* A reader who stops in the middle holds nothing */
+/* A reader that stops in the middle holds no reference */
 TEST_F(file, bufinfo_half_read)
 {
 	char text[256];

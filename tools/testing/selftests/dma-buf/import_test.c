@@ -134,7 +134,7 @@ TEST_F(import, outlives_descriptor)
 	EXPECT_EQ(0, bufinfo_lines(self->ino));
 }
 
-/* A driver that goes away without having been told to let go */
+/* A driver that is closed without having been told to release the buffer */
 TEST_F(import, ends_with_the_importer)
 {
 	need_bufinfo(_metadata);
@@ -250,7 +250,7 @@ TEST_F(import, importer_adds_fence)
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 }
 
-/* What the importer took does not wait for those who poll */
+/* The importer's release does not wait for pollers */
 TEST_F(import, dropped_under_poll)
 {
 	int handle = vgem_import(self->drm, self->fd);

@@ -42,9 +42,8 @@ FIXTURE_TEARDOWN(ioctl)
  */
 
 /*
- * Both at once comes first: udmabuf maps for the first direction it is given
- * and keeps to it, which the kernel's DMA debugging only tolerates if that was
- * both.
+ * Both directions come first: udmabuf keeps the direction of the first SYNC for
+ * its mapping, and DMA debugging accepts later ones only if that was both.
  */
 TEST_F(ioctl, sync_every_direction)
 {
@@ -520,7 +519,7 @@ FIXTURE_TEARDOWN(sync_wait)
 	close(self->fd);
 }
 
-/* Calls SYNC and lets a signal come again and again till it returns. */
+/* Call SYNC, and send signals until it returns. */
 static int sync_interrupted(int fd, __u64 flags)
 {
 	int err;
@@ -540,7 +539,7 @@ TEST_F(sync_wait, read_waits_for_write_fence)
 	EXPECT_EQ(0, buffer_sync(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 }
 
-/* A GPU may raise its clock as soon as somebody waits for it */
+/* A GPU may raise its clock as soon as a task waits for it */
 TEST_F(sync_wait, sets_deadline)
 {
 	double before, after, deadline = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No descriptor left, or no file: at each call that makes one. The call fails
- * with the errno for that, leaves nothing behind, no buffer, no memory, no
- * reference and no descriptor, and works as soon as there is room.
+ * Each call that makes a descriptor, with no descriptor or no file left. The
+ * call must fail with the errno for that, leak no buffer, memory, reference or
+ * descriptor, and succeed once there is room.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -126,8 +126,8 @@ TEST_F(make, one_descriptor)
 }
 
 /*
- * The machine's limit of open files binds those who are not root. The device is
- * open already; the child that asks for a buffer is nobody.
+ * The system-wide limit of open files does not apply to root. The device is
+ * open already; the child that asks for a buffer runs as user nobody.
  */
 static int export_as_nobody(struct source *source)
 {
@@ -326,7 +326,7 @@ static int send_twice(int sock, int fd)
 	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
 }
 
-/* Returns the message's flags; *n becomes how many descriptors came. */
+/* Returns the message's flags; *n becomes the number of descriptors received. */
 static int receive_some(int sock, int *fds, int *n)
 {
 	char byte, control[CMSG_SPACE(2 * sizeof(int))] = {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Maps of a dma-buf: their bounds, that all of them show the same memory, and
- * that a map is as good a reference as a descriptor.
+ * Mappings of a dma-buf: their bounds, that all of them show the same memory,
+ * and that a mapping holds a reference just as a descriptor does.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -40,7 +40,7 @@ static void *map_rw(int fd, size_t len, off_t offset)
 	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 }
 
-/* Can the kernel read the byte? Asks without the risk of a signal. */
+/* Whether the kernel can read the byte: asks without the risk of a signal. */
 static bool readable(const void *p)
 {
 	int pipes[2];
@@ -493,8 +493,8 @@ TEST_F(offset, reaches_its_page)
 }
 
 /*
- * The descriptor's access mode, which for maps is kept. (udmabuf has only the
- * one mode.)
+ * The descriptor's access mode, which mappings respect. (udmabuf has only one
+ * mode.)
  */
 
 FIXTURE(readonly) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Software fences that lose their last reference while their timeline advances.
- * The timeline lists its fences without holding them, so that one whose release
- * has begun is still listed: the timeline must not take a reference to it.
+ * The timeline lists its fences without a reference, so that a fence whose
+ * release has begun is still listed: the timeline must not take a reference to
+ * such a fence.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -23,7 +24,7 @@ struct advance {
 	pthread_barrier_t begin, end;
 	int timeline;
 	unsigned int closed;
-	unsigned int when;	/* how many of them are closed before the step */
+	unsigned int when;	/* number of them that are closed before the step */
 	bool over;
 	int err;
 };

@@ -76,7 +76,10 @@ TEST_F(exporter, sync_directions)
 	EXPECT_STREQ("begin:both end:both", testdev_log(self->testdev, self->id));
 }
 
-/* The core does not pair them: who ends what was not begun asks the exporter */
+/*
+ * The core does not pair begin and end: an end without a begin reaches the
+ * exporter
+ */
 TEST_F(exporter, sync_as_it_comes)
 {
 	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
@@ -133,8 +136,9 @@ TEST_F(exporter, sync_interrupted_in_hook)
 }
 
 /*
- * Pit: the hook runs before the wait for the fences. Caches that are made right
- * while the device still writes are wrong again when it is done.
+ * Defect of the stock core: the hook runs before the wait for the fences.
+ * Caches that are made right while the device still writes are wrong again when
+ * it is done.
  */
 struct sync_thread {
 	int fd;
@@ -171,7 +175,10 @@ TEST_F(exporter, sync_waits_before_hook)
 	EXPECT_EQ(0, buffer_sync(self->fd, END(READ)));
 }
 
-/* Pit: interrupted in the wait, nothing was begun */
+/*
+ * Defect of the stock core: an access that is interrupted in the wait is not
+ * undone
+ */
 TEST_F(exporter, sync_interrupted_before_hook)
 {
 	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
@@ -262,8 +269,8 @@ TEST_F(exporter, mmap_errors)
 }
 
 /*
- * Pit: a map that grows past the buffer's end if the exporter forgot to forbid it,
- * as this one does
+ * Defect of the stock core: a mapping can grow past the buffer's end if the
+ * exporter, like this one, has not set VM_DONTEXPAND
  */
 TEST_F(exporter, mmap_cannot_grow)
 {
@@ -305,7 +312,10 @@ TEST_F(exporter, vmap_is_counted)
 	EXPECT_STREQ("vmap", testdev_log(self->testdev, self->id));
 }
 
-/* Pit: a failure is the caller's to handle, and nothing to warn about */
+/*
+ * Defect of the stock core: a plain failure of vmap, which the caller handles,
+ * warns
+ */
 TEST_F(exporter, vmap_errors)
 {
 	const int errors[] = { ENOMEM, EIO, EPERM };
@@ -429,7 +439,10 @@ TEST_F(exporter, released_after_hold)
 	expect_released(_metadata, self->testdev, self->id);
 }
 
-/* Pit: a fence that never signals keeps what was polled once */
+/*
+ * Defect of the stock core: a fence that never signals keeps a buffer that was
+ * polled alive
+ */
 TEST_F(exporter, released_under_pending_poll)
 {
 	__u32 usage;
@@ -449,8 +462,9 @@ TEST_F(exporter, released_under_pending_poll)
 }
 
 /*
- * Pit: the hook runs when the dentry goes, which outlives the file if somebody has
- * its path open, and finds a file that is somebody else's by then
+ * Defect of the stock core: the release hook runs when the dentry is freed. An
+ * open path keeps the dentry longer than the file, whose memory may be another
+ * file by then
  */
 TEST_F(exporter, released_despite_path_descriptor)
 {
@@ -477,7 +491,7 @@ TEST_F(exporter, released_slowly)
 	expect_released(_metadata, self->testdev, self->id);
 }
 
-/* Who made it may be gone by then */
+/* The task that exported it may have exited by then */
 TEST_F(exporter, outlives_its_session)
 {
 	char *map = map_rw(self->fd, self->size, 0);
@@ -546,7 +560,7 @@ TEST_F(bare, sync)
 {
 	EXPECT_EQ(0, buffer_sync(self->fd, START(RW)));
 	EXPECT_EQ(0, buffer_sync(self->fd, END(RW)));
-	/* It waits all the same */
+	/* The access waits nevertheless */
 	ASSERT_LT(0, testdev_fence(self->testdev, self->fd, DMA_BUF_TEST_WRITE, 0));
 	signals_begin();
 	EXPECT_EQ(-EINTR, buffer_sync(self->fd, START(READ)));
@@ -662,7 +676,7 @@ TEST_F(noncoherent, writer)
 	ASSERT_EQ(0, buffer_sync(self->fd, END(WRITE)));
 	EXPECT_EQ('c', device_sees(self->testdev, self->importer));
 
-	/* Who said that it only reads changes nothing */
+	/* An access that was begun for reading copies nothing back */
 	ASSERT_EQ(0, buffer_sync(self->fd, START(READ)));
 	self->map[0] = 'x';
 	ASSERT_EQ(0, buffer_sync(self->fd, END(READ)));
@@ -675,8 +689,8 @@ TEST_F(noncoherent, writer)
 }
 
 /*
- * Pit: stale data for a reader who did all that it should. The device writes till
- * its fence signals; the reader starts to wait before that.
+ * Defect of the stock core: stale data for a reader that follows all rules. The
+ * device writes until its fence signals; the reader begins to wait before that.
  */
 TEST_F(noncoherent, reader_waits_for_device)
 {
@@ -732,7 +746,10 @@ FIXTURE_TEARDOWN(length)
 	close(self->testdev);
 }
 
-/* Pit: neither nothing nor more than a file can be long is a buffer */
+/*
+ * Defect of the stock core: sizes of 0 and above the largest file size are
+ * accepted
+ */
 TEST_F(length, refused)
 {
 	int free_fd = lowest_free_fd();
@@ -796,7 +813,7 @@ TEST_F(length, huge_offsets)
 	close(fd);
 }
 
-/* No memory: an error for the one who asked for it, and the buffer goes on */
+/* Without memory the caller gets an error, and the buffer stays usable */
 TEST_F(length, huge_memory)
 {
 	int fd, importer;
@@ -815,7 +832,7 @@ TEST_F(length, huge_memory)
 	EXPECT_EQ(1, testdev_exporter(self->testdev, id).released);
 }
 
-/* What is left of a page at the end is not shared with anybody's map */
+/* The rest of the last page is not shared through any mapping */
 TEST_F(length, odd)
 {
 	char *map;
@@ -845,7 +862,7 @@ TEST_F(length, odd)
 }
 
 /*
- * Memory that comes into being when somebody wants it
+ * Memory that is allocated on first use
  */
 
 FIXTURE(lazy) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What waits for what: fences of each usage, and a reservation that somebody holds
- * for long. sw_sync and IMPORT_SYNC_FILE make only fences of readers and writers;
- * the test device adds those that kernels use among themselves.
+ * Which operations wait for which fences, and for a reservation that is held
+ * for long. sw_sync and IMPORT_SYNC_FILE add only fences of readers and
+ * writers; the test device adds those of the other usages.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -226,8 +226,8 @@ TEST_F(usage, all_in_one_sync_file)
 }
 
 /*
- * Fences of the kernel alone do not show in a name or number, but bufinfo lists
- * them all: it is there to find out why somebody waits.
+ * Fences of the usages KERNEL and BOOKKEEP are in no sync_file, but bufinfo
+ * lists all fences: it shows why a task waits.
  */
 TEST_F(usage, bufinfo)
 {
@@ -300,7 +300,7 @@ TEST_F(shared, one_goes)
 	EXPECT_EQ(POLLIN, poller_join(&poller));
 }
 
-/* Nobody held it together but the buffers: it goes with the last of them */
+/* Only the buffers hold the shared reservation: it is freed with the last of them */
 TEST_F(shared, outlives_session)
 {
 	ASSERT_LT(0, testdev_fence(self->testdev, self->fds[0], DMA_BUF_TEST_WRITE, 0));
@@ -316,12 +316,13 @@ TEST_F(shared, outlives_session)
 }
 
 /*
- * Pits: what sleeps on the reservation. While it is held, who does not need it goes
- * on; who does waits, and goes on when it is free.
+ * Defects of the stock core: operations that sleep on the reservation. While it
+ * is held, operations that do not need it must not wait; those that need it
+ * must continue after its release.
  */
 
 struct state {
-	int testdev;		/* of the one who calls, not of the one who holds */
+	int testdev;		/* of the caller, not of the holder */
 	int fd;
 	__u32 id;
 	size_t size;
@@ -449,7 +450,10 @@ static int call_poll_pending(struct state *s)
 	return poll_now(s->fd, EVENTS);
 }
 
-/* Pit: poll() of somebody who cannot wait sleeps for somebody else's reservation */
+/*
+ * Defect of the stock core: a poll() that must not wait sleeps on a held
+ * reservation
+ */
 TEST_F(held, poll_pending_goes_on)
 {
 	ASSERT_LT(0, testdev_fence(self->s.testdev, self->s.fd, DMA_BUF_TEST_WRITE, 0));
@@ -503,7 +507,10 @@ static int call_bufinfo(struct state *s)
 	return bufinfo_lines(s->ino) != 1 || bufinfo_devices(s->ino) != 1;
 }
 
-/* Pit: one stuck job, and bufinfo and with it the machine stands still */
+/*
+ * Defect of the stock core: one stuck job blocks bufinfo, and with it every
+ * export and close
+ */
 TEST_F(held, bufinfo_goes_on)
 {
 	need_bufinfo(_metadata);
@@ -599,7 +606,10 @@ static int call_import(struct state *s)
 	return buffer_import_sync_file(s->fd, DMA_BUF_SYNC_READ, s->fence);
 }
 
-/* (What is signaled already adds nothing, but that is not looked at first) */
+/*
+ * (A signalled fence would add nothing, but the core does not check for that
+ * first)
+ */
 TEST_F(held, import_sync_file_waits)
 {
 	has_to_wait(_metadata, &self->s, call_import);
@@ -664,7 +674,7 @@ static int call_hold(struct state *s)
 	return testdev_hold(s->testdev, s->fd) < 0;
 }
 
-/* Two cannot have it, and who waits for it can be interrupted */
+/* The reservation has one holder at a time, and a wait for it can be interrupted */
 TEST_F(held, hold_waits)
 {
 	has_to_wait(_metadata, &self->s, call_hold);

@@ -237,7 +237,7 @@ TEST_F(pair, kernel_fence_of_hook)
 				   DMA_BUF_TEST_ASYNC));
 	ASSERT_EQ(0, testdev_map(self->testdev, self->importer, DIR_TO_DEVICE));
 	ASSERT_EQ(0, testdev_read(self->testdev, self->importer, 0, &byte, 1));
-	/* Who does not wait reads what is not there yet */
+	/* A reader that does not wait sees the poison of the unfinished move */
 	EXPECT_EQ(variant->waits ? 'm' : DMA_BUF_TEST_POISON, byte);
 }
 
@@ -269,7 +269,7 @@ TEST_F(pair, one_memory)
 	munmap(map, self->size);
 }
 
-/* An importer is a reference, also to a buffer that nobody else has */
+/* An importer holds a reference, which may be the last one to the buffer */
 TEST_F(pair, holds_the_buffer)
 {
 	EXPECT_EQ(2, fdinfo_count(self->fd));
@@ -324,7 +324,10 @@ TEST_F(pair, attach_refused)
 	EXPECT_LT(0, testdev_attach(self->testdev, self->fd, variant->flags));
 }
 
-/* Whoever dies without a word is cleaned up after, before the buffer goes */
+/*
+ * An importer that dies without cleaning up is detached before the buffer is
+ * released
+ */
 TEST_F(pair, death_of_the_importer)
 {
 	int status;
@@ -429,7 +432,7 @@ TEST_F(dynamic, pin_fails)
 	EXPECT_EQ(0, testdev_map(self->testdev, dynamic, DIR_BOTH));
 }
 
-/* It moves with its content, and every importer who wants to know is told */
+/* The buffer moves with its content, and every dynamic importer is notified */
 TEST_F(dynamic, moves)
 {
 	int listens = testdev_attach(self->testdev, self->fd, DYNAMIC);
@@ -562,7 +565,7 @@ TEST_F(dynamic, peer_to_peer_is_taken_back)
 	EXPECT_EQ(0, testdev_importer(self->testdev, importer).peer2peer);
 }
 
-/* One that can be told nothing maps what it has pinned, and that stays */
+/* An importer without a callback pins before it maps, and the memory stays */
 TEST_F(dynamic, deaf_importer)
 {
 	int importer = testdev_attach(self->testdev, self->fd,
@@ -580,8 +583,9 @@ TEST_F(dynamic, deaf_importer)
 }
 
 /*
- * Pit: an unpin too many reaches the exporter, and takes somebody else's pin. The
- * debug checks of a kernel warn of it, which the log then has to announce.
+ * Defect of the stock core: an unpin too many reaches the exporter, and undoes
+ * another importer's pin. Kernels with debug checks warn of it, which the test
+ * announces in the log.
  */
 TEST_F(dynamic, unpin_too_many)
 {
@@ -709,8 +713,8 @@ TEST_F(cached, waits_each_time)
 }
 
 /*
- * The test device as an importer of what others export, and a driver whose mmap()
- * shows it
+ * The test device as an importer of other exporters' buffers, and as a driver
+ * whose mmap() maps the imported buffer
  */
 
 FIXTURE(others) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test device's own manners: that a test which asks for nonsense is told so, and
- * that sessions keep to themselves and leave nothing.
+ * The test device itself: invalid requests are refused, and sessions are
+ * independent of each other and leak nothing.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -444,7 +444,7 @@ TEST_F(device, sessions)
 	ASSERT_LT(0, importer);
 	EXPECT_EQ(1, testdev_exporter(self->testdev, self->id).attached);
 	ASSERT_EQ(0, testdev_map(other, importer, DIR_TO_DEVICE));
-	/* Closed, it lets go of everything */
+	/* A closed session releases everything */
 	close(other);
 	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).attached);
 	EXPECT_EQ(0, testdev_exporter(self->testdev, self->id).mapped);

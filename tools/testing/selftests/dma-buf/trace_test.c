@@ -64,8 +64,8 @@ static void recorded(struct tracer *tracer)
 }
 
 /*
- * How many events of a name a buffer has. *line becomes the last of them, from its
- * fields on; up to its end if NULL is all that is known of it.
+ * Count the events of a name for a buffer. *line becomes the last of them, from
+ * its fields on; up to its end if NULL is all that is known of it.
  */
 static int events(struct tracer *tracer, const char *event, ino_t ino, char *line,
 		  size_t size)

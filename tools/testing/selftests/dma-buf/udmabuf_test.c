@@ -113,7 +113,7 @@ static void *sync_main(void *arg)
 	}
 }
 
-/* How many mappings the lives of BUFFERS buffers leave behind */
+/* Number of mappings that creating and closing BUFFERS buffers leaks */
 static long mappings_left(struct __test_metadata *_metadata, struct crowd *crowd,
 			  unsigned int threads)
 {

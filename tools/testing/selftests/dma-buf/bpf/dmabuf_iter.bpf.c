@@ -71,7 +71,7 @@ unsigned int target_ends;	/* without one */
 unsigned int table_lines;
 unsigned int walked;		/* buffers that a loop met */
 unsigned int walked_twice;	/* of them, those that it had met before */
-unsigned long long past_end;	/* what was returned behind the end, or-ed */
+unsigned long long past_end;	/* what was returned after the end, or-ed */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -121,7 +121,7 @@ int write_records(struct bpf_iter__dmabuf *ctx)
 	return 0;
 }
 
-/* Writes lines for people. */
+/* Write lines for human readers. */
 SEC("iter/dmabuf")
 int write_table(struct bpf_iter__dmabuf *ctx)
 {

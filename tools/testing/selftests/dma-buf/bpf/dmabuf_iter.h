@@ -6,7 +6,7 @@
 #define TEXT_LEN	32	/* a name has up to 31 bytes */
 #define WALK_MAX	4096	/* buffers that a walk keeps */
 
-/* A buffer, as a program saw it; of ours or of anybody's */
+/* A buffer, as a BPF program saw it; one of the test's or any other */
 struct record {
 	unsigned long long ino;
 	unsigned long long size;

@@ -45,7 +45,7 @@ static void view_sort(struct view *view)
 	qsort(view->records, view->count, sizeof(*view->records), by_ino);
 }
 
-/* How often a buffer is there */
+/* Number of times that a buffer occurs */
 static int view_has(const struct view *view, ino_t ino)
 {
 	int times = 0;
@@ -208,7 +208,7 @@ static int view_bufinfo(struct view *view)
 	return 0;
 }
 
-/* Writes a character as UTF-8, which takes up to four bytes; returns how many. */
+/* Write a character as UTF-8 of up to four bytes; returns their number. */
 static int put_utf8(char *to, unsigned int c)
 {
 	if (c < 0x80) {
@@ -233,7 +233,7 @@ static int put_utf8(char *to, unsigned int c)
 	return 4;
 }
 
-/* Behind "\u": four digits, or twice that for what has more than 16 bits */
+/* After "\u": four digits, or a pair of these for a character of more than 16 bits */
 static unsigned int json_unicode(const char **at)
 {
 	unsigned int c = 0, low;
@@ -248,7 +248,7 @@ static unsigned int json_unicode(const char **at)
 	return c;
 }
 
-/* A string of JSON, as far as lsdmabuf writes such; *at moves behind it. */
+/* Parse a JSON string, as far as lsdmabuf writes them; *at is moved past its end. */
 static bool json_string(const char **at, char *to)
 {
 	const char *p = *at;
@@ -390,7 +390,7 @@ static int buffer(struct __test_metadata *_metadata, int testdev, size_t size)
 	return fd;
 }
 
-/* Is it what the program was told of it? */
+/* Whether the record matches the buffer that the test made. */
 static void expect_buffer(struct __test_metadata *_metadata, const struct view *view,
 			  int fd, size_t size, const char *name)
 {
@@ -509,7 +509,7 @@ TEST_F(iter, target_read_in_pieces)
 	close(fd);
 }
 
-/* A reader that ends in the middle leaves nothing behind that buffers pass by. */
+/* A reader that stops in the middle leaves no cursor in the core's lists. */
 TEST_F(iter, target_closed_early)
 {
 	int fds[SOME], fd, i;
@@ -543,7 +543,7 @@ TEST_F(iter, target_longer_than_a_read)
 		close(fds[i]);
 }
 
-/* Root may let anybody read what a program of its own shows. */
+/* Root may let any user read what root's program shows. */
 TEST_F(iter, target_pinned_for_others)
 {
 	char dir[] = "/tmp/dmabuf-iter-XXXXXX", path[64];
