@@ -360,7 +360,7 @@ static int v4l2_open(const char *path)
 }
 
 /*
- * The mock device of the tree, with faults that a check must find
+ * The test device of the tree, with faults that a check must find
  */
 
 static const struct {
@@ -471,7 +471,7 @@ const struct exporter exporters[] = {
 	}, {
 		.option = "testdev",
 		.argument = "MODE",
-		.help = "buffers of the kernel's mock device, to test the checks themselves",
+		.help = "buffers of the kernel's test device, to test the checks themselves",
 		.gives = NEED_ALLOC | NEED_SIZES | NEED_ACCMODE | NEED_FRESH,
 		.open = testdev_open,
 		.alloc = testdev_alloc,
