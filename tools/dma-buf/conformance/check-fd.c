@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: a buffer as a file, its identity and how it travels.
+ * dmabuf-conformance: a buffer as a file, its identity, and passing it on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@
 #endif
 
 CONFORM(fd, magic, 0,
-	"A buffer's file lies in a file system of its own, whose number is\n"
-	"DMA_BUF_MAGIC, so that a program can tell a dma-buf from any other\n"
+	"The file of a buffer is in a file system of its own, whose magic number is\n"
+	"DMA_BUF_MAGIC. By this number a program can tell a dma-buf from any other\n"
 	"descriptor.")
 {
 	struct statfs fs;
@@ -35,9 +35,9 @@ CONFORM(fd, magic, 0,
 }
 
 CONFORM(fd, cloexec, NEED_ALLOC,
-	"An exporter lets its caller ask for close-on-exec, and gives it from the\n"
-	"start: setting it later leaves a moment in which another thread's exec\n"
-	"leaks the buffer.")
+	"An exporter lets its caller ask for close-on-exec, and sets it when it\n"
+	"creates the descriptor: if it were set later, an exec() of another thread\n"
+	"in between would leak the buffer.")
 {
 	size_t size = t->size;
 	int flags = fcntl(t->fd, F_GETFD), fd;
@@ -53,8 +53,8 @@ CONFORM(fd, cloexec, NEED_ALLOC,
 }
 
 CONFORM(fd, access_mode, NEED_ACCMODE,
-	"The access mode that the caller asks the exporter for is the descriptor's:\n"
-	"read-only descriptors give others a view that they cannot map for writing.")
+	"The descriptor has the access mode that the caller asked the exporter for.\n"
+	"Whoever gets a read-only descriptor cannot map the buffer for writing.")
 {
 	static const int modes[] = { O_RDONLY, O_RDWR };
 	unsigned int i;
@@ -97,9 +97,9 @@ CONFORM(fd, fstat_size, 0,
 }
 
 CONFORM(fd, size_pages, 0,
-	"A buffer is never empty. Its size need be no multiple of the page's, but\n"
-	"what can be mapped are its whole pages: the page that an odd end lies in\n"
-	"may hold something else behind it, which nobody meant to share.")
+	"A buffer is never empty. Its size need not be a multiple of the page size,\n"
+	"but only whole pages can be mapped: after the end of the buffer the last\n"
+	"page may hold data that is not meant to be shared.")
 {
 	size_t whole = t->size / t->page * t->page;
 	void *map;
@@ -112,8 +112,8 @@ CONFORM(fd, size_pages, 0,
 }
 
 CONFORM(fd, size_rounded, NEED_ODD_SIZES,
-	"Who asks for a size that is no multiple of a page gets a buffer with at\n"
-	"least that many bytes, in whole pages.")
+	"A request for a size that is not a multiple of the page size gets a buffer\n"
+	"of whole pages with at least that many bytes.")
 {
 	const size_t asked[] = { 1, t->page - 1, t->page + 1, 3 * t->page + 7 };
 	unsigned int i;
@@ -157,8 +157,9 @@ CONFORM(fd, inode_unique, NEED_ALLOC,
 }
 
 CONFORM(fd, inode_not_reused, NEED_ALLOC,
-	"A number that a buffer had is never another's while the machine is up, or\n"
-	"who remembers it would take a new buffer for the old one.")
+	"The inode number of a closed buffer is not used again until the next boot.\n"
+	"Otherwise a program that remembers it would take a new buffer for the old\n"
+	"one.")
 {
 	size_t size = t->size;
 	ino_t inos[32];
@@ -203,8 +204,8 @@ CONFORM(fd, scm_rights, 0,
 }
 
 CONFORM(fd, scm_in_flight, NEED_ALLOC | NEED_WRITE,
-	"A buffer that is on its way lives, even if nobody has a descriptor of it\n"
-	"at that moment.")
+	"A buffer lives while a message with its descriptor is on its way through a\n"
+	"socket, even if no process has a descriptor of the buffer at that moment.")
 {
 	size_t size = t->size;
 	int pair[2], fd = buffer_new(t, &size), err;
@@ -235,8 +236,8 @@ static void see_in_child(void *data)
 }
 
 CONFORM(fd, fork, 0,
-	"A child inherits the descriptor over fork(); when the child closes its\n"
-	"own, the parent's goes on working.")
+	"A child inherits the descriptor over fork(). When the child closes its\n"
+	"descriptor, that of the parent still works.")
 {
 	int killed = in_process(see_in_child, t);
 
@@ -245,8 +246,8 @@ CONFORM(fd, fork, 0,
 }
 
 CONFORM(fd, pidfd_getfd, 0,
-	"Who may trace a process can take a descriptor out of it with\n"
-	"pidfd_getfd(), as of any file.")
+	"A process that may trace another one can get descriptors of its buffers\n"
+	"with pidfd_getfd(), as of any file.")
 {
 	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 	int fd;
@@ -261,9 +262,9 @@ CONFORM(fd, pidfd_getfd, 0,
 }
 
 CONFORM(fd, reopen, 0,
-	"A buffer cannot be opened anew through /proc/self/fd: the new file would\n"
-	"be none, or get round the access mode of the descriptor that its owner\n"
-	"gave away.")
+	"A buffer cannot be reopened through /proc/self/fd: the new file would not\n"
+	"be the buffer, or would bypass the access mode of the descriptor that its\n"
+	"owner has passed on.")
 {
 	char path[64];
 	int fd;
@@ -319,8 +320,8 @@ CONFORM(fd, lseek_other, 0,
 }
 
 CONFORM(fd, read_write, 0,
-	"read() and write() do not work on a buffer; its contents are for maps and\n"
-	"devices.")
+	"read() and write() do not work on a buffer. Only mappings and devices can\n"
+	"access its contents.")
 {
 	char byte = 0;
 
@@ -340,21 +341,21 @@ CONFORM(fd, size_fixed, 0,
 }
 
 CONFORM(fd, rlimit, NEED_ALLOC,
-	"Where the process may have no further descriptor (RLIMIT_NOFILE), the\n"
-	"exporter says EMFILE, and leaves nothing behind: no descriptor, and no\n"
-	"buffer, which nobody could ever close.")
+	"If the process has no descriptor left (RLIMIT_NOFILE), the exporter fails\n"
+	"with EMFILE and leaves nothing behind: neither a descriptor nor a buffer,\n"
+	"which could never be closed.")
 {
 	struct fd_state before = fd_state();
 	int fd = -EMFILE, room;
 	struct rlimit limit;
 	size_t size = t->size;
 
-	/* The runner looks for it, as it does with each check. */
+	/* The runner looks for a buffer left behind, as after every check. */
 	if (watch_blind())
 		note("whether a buffer is left behind: %s", watch_blind());
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	/* Some exporters need a descriptor or two on the way to the buffer's. */
+	/* Some exporters need a descriptor or two before that of the buffer. */
 	for (room = 0; room < 8 && fd < 0; room++) {
 		limit.rlim_cur = before.lowest + room;
 		require(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit(): %s", errno_name(errno));
@@ -374,7 +375,7 @@ CONFORM(fd, no_leak, NEED_ALLOC,
 	"close() ends a buffer: making and closing many of them leaves no\n"
 	"descriptor, and does not run out of anything.")
 {
-	/* Large buffers on a slow machine take long; a hundred tell as well. */
+	/* Large buffers take long on a slow machine: a hundred are enough there. */
 	long long end = now_ms() + 5000;
 	struct fd_state before = fd_state();
 	size_t size;
@@ -388,9 +389,9 @@ CONFORM(fd, no_leak, NEED_ALLOC,
 }
 
 CONFORM(fd, released, NEED_ALLOC | NEED_BUFINFO,
-	"The last close() of a buffer that nobody else uses is its end, and that of\n"
+	"The last close() of a buffer that nothing else uses releases the buffer and\n"
 	"its memory: the exporter itself keeps no reference. The kernel's list of\n"
-	"buffers (bufinfo) does not have it any more then.")
+	"buffers (bufinfo) no longer has it then.")
 {
 	ino_t inos[16];
 	unsigned int i, left = 0;
@@ -404,7 +405,7 @@ CONFORM(fd, released, NEED_ALLOC | NEED_BUFINFO,
 		inos[i] = buffer_ino(fd);
 		close(fd);
 	}
-	/* The first is given a second; the others had that by then. */
+	/* Wait a second for the first one that is left; all others had that time, too. */
 	for (i = 0; i < ARRAY_SIZE(inos); i++)
 		left += !!(left ? bufinfo_lines(inos[i]) : bufinfo_lines_left(inos[i]));
 	expect(!left, "%u of %zu buffers are there a second after they were closed", left,
@@ -413,7 +414,7 @@ CONFORM(fd, released, NEED_ALLOC | NEED_BUFINFO,
 
 CONFORM(fd, device_closed, NEED_ALLOC | NEED_WRITE,
 	"A buffer outlives the descriptor of the device that it was made with, and\n"
-	"its maker: whoever has the buffer's descriptor keeps it.")
+	"the process that made it: any descriptor of the buffer keeps it alive.")
 {
 	char *map = map_whole(t, t->fd, t->size, PROT_READ | PROT_WRITE);
 	int fd;
@@ -421,7 +422,7 @@ CONFORM(fd, device_closed, NEED_ALLOC | NEED_WRITE,
 	map[0] = 17;
 	map[t->size - 1] = 18;
 	munmap(map, t->size);
-	/* All that this process has, the device's included */
+	/* Close all other descriptors of devices, the exporter's among them. */
 	for (fd = 3; fd < 1024; fd++) {
 		char link[128] = "";
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: what /proc and debugfs tell of a buffer, and ioctls that
- * are none of a buffer's.
+ * dmabuf-conformance: a buffer in /proc and debugfs, and ioctls that it must refuse.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,8 +39,8 @@ CONFORM(info, size, 0,
 }
 
 CONFORM(info, count, NEED_ALLOC,
-	"fdinfo's count tells the references to a buffer, less the one that reading\n"
-	"it takes. A descriptor more is one more, whichever process has it.")
+	"fdinfo's count is the number of references to a buffer, without the one\n"
+	"that reading it takes. Each descriptor adds one, whichever process has it.")
 {
 	long before = fdinfo_count_settled(t->fd, 1), count;
 	int other;
@@ -56,8 +55,8 @@ CONFORM(info, count, NEED_ALLOC,
 }
 
 CONFORM(info, count_map, NEED_ALLOC | NEED_MMAP,
-	"A map of the buffer's own file refers to the buffer, so it counts, till it\n"
-	"is unmapped. (An exporter may put another file behind it.)")
+	"A mapping of the buffer's own file holds a reference, which is counted\n"
+	"until it is unmapped. (The exporter may map another file instead.)")
 {
 	long before = fdinfo_count_settled(t->fd, 1), count;
 	void *map = map_whole(t, t->fd, t->size, PROT_READ);
@@ -71,8 +70,8 @@ CONFORM(info, count_map, NEED_ALLOC | NEED_MMAP,
 }
 
 CONFORM(info, exporter, 0,
-	"fdinfo's exp_name says who exports the buffer: not empty, and the same for\n"
-	"each descriptor of it.")
+	"fdinfo's exp_name is the name of the exporter: not empty, and the same for\n"
+	"each descriptor of the buffer.")
 {
 	char name[128] = "", other[128] = "";
 
@@ -83,8 +82,8 @@ CONFORM(info, exporter, 0,
 }
 
 CONFORM(info, bufinfo, NEED_ALLOC | NEED_BUFINFO,
-	"debugfs's dma_buf/bufinfo has one line for each buffer that lives, found\n"
-	"by its inode number.")
+	"debugfs's dma_buf/bufinfo has one line with the inode number of each buffer\n"
+	"that exists.")
 {
 	size_t size = t->size;
 	int lines = bufinfo_lines(buffer_ino(buffer_new(t, &size)));
@@ -93,7 +92,7 @@ CONFORM(info, bufinfo, NEED_ALLOC | NEED_BUFINFO,
 }
 
 CONFORM(ioctl, unknown, 0,
-	"An ioctl that is none of a buffer's is refused with ENOTTY, so that\n"
+	"An ioctl that the kernel does not know is refused with ENOTTY, so that\n"
 	"programs can probe for newer ones.")
 {
 	char room[256] = {};
@@ -112,8 +111,8 @@ CONFORM(ioctl, unknown, 0,
 }
 
 CONFORM(ioctl, other_size, 0,
-	"An ioctl's number holds its argument's size and direction; with others it\n"
-	"is another ioctl, which there is not: ENOTTY.")
+	"The number of an ioctl contains the size and the direction of its argument.\n"
+	"With others the number is that of an unknown ioctl: ENOTTY.")
 {
 	char room[256] = {};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: what is in a buffer's memory, and many users at once.
+ * dmabuf-conformance: the contents of a buffer, and concurrent users.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Not zero, and nothing that memory holds by chance */
+/* Neither zero nor likely to be in memory by chance */
 #define SECRET	0x7365637265743031ULL
 
 static size_t count_words(const __u64 *map, size_t size, __u64 word)
@@ -30,8 +30,8 @@ static size_t count_words(const __u64 *map, size_t size, __u64 word)
 }
 
 CONFORM(memory, zeroed, NEED_FRESH | NEED_MMAP,
-	"The memory of a new buffer is all zero. It was somebody else's before, the\n"
-	"kernel's or another user's, and what that left there is nobody's business.")
+	"The memory of a new buffer is all zero. Before, it belonged to the kernel or\n"
+	"to another user, whose data must not leak.")
 {
 	size_t size = t->size, words;
 	__u64 *map;
@@ -46,8 +46,8 @@ CONFORM(memory, zeroed, NEED_FRESH | NEED_MMAP,
 }
 
 CONFORM(memory, no_stale_data, NEED_FRESH | NEED_WRITE,
-	"What was written to a buffer is gone when the buffer is: a later one, of\n"
-	"any process, does not show it.")
+	"Data that was written to a buffer is gone when the buffer is: no later\n"
+	"buffer of any process shows it.")
 {
 	int fds[16], round;
 	unsigned int i;
@@ -72,7 +72,7 @@ CONFORM(memory, no_stale_data, NEED_FRESH | NEED_WRITE,
 }
 
 CONFORM(memory, persists, NEED_WRITE,
-	"The contents stay while the buffer lives, also when nobody has it mapped.")
+	"The contents stay while the buffer lives, even if no process maps it.")
 {
 	__u64 *map = map_whole(t, t->fd, t->size, RW);
 	size_t i, wrong = 0;
@@ -100,7 +100,7 @@ CONFORM(memory, own, NEED_ALLOC | NEED_WRITE,
 	       "what is written to one gets into the other");
 }
 
-/* Work for some threads, each of which has a number */
+/* Work for several threads, each of which has a number */
 #define THREADS	4
 
 struct crew {
@@ -148,8 +148,8 @@ static void *make_and_close(void *data)
 }
 
 CONFORM(parallel, alloc, NEED_ALLOC,
-	"Threads that make and close buffers at the same time do not get into each\n"
-	"other's way: each buffer has its own number, and no descriptor is left.")
+	"Threads that make and close buffers at the same time do not disturb each\n"
+	"other: each buffer has its own number, and no descriptor is left behind.")
 {
 	static struct crew crew;
 	struct fd_state before = fd_state();
@@ -196,8 +196,8 @@ static void *name_and_read(void *data)
 }
 
 CONFORM(parallel, name, 0,
-	"A name is seen whole while others set it: the old one or the new, never a\n"
-	"part of each.")
+	"A name that is read while other threads set it is the old one or the new\n"
+	"one, never a mixture.")
 {
 	struct crew crew = { .t = t };
 
@@ -230,8 +230,8 @@ static void *use_and_drop(void *data)
 }
 
 CONFORM(parallel, use, NEED_ALLOC | NEED_MMAP,
-	"A buffer can be mapped, polled and accessed by several threads at a time,\n"
-	"each with a descriptor that comes and goes; in the end there are as many\n"
+	"Several threads can map, poll and access a buffer at the same time, each\n"
+	"with a descriptor that it opens and closes. In the end there are as many\n"
 	"references as before.")
 {
 	struct crew crew = { .t = t };
@@ -245,17 +245,17 @@ CONFORM(parallel, use, NEED_ALLOC | NEED_MMAP,
 /*
  * First accesses at the same time
  *
- * What a hook loses when it is not alone shows in the kernel's memory only, where
- * everybody's use is added up. So two kinds of batches take turns, which differ in
- * nothing but that in one the accesses begin at the same time and in the other one
- * after the other. A leak makes most batches of the one kind grow by more than their
- * neighbours of the other kind, and the sum rises for as long as that is done. What the
- * rest of the system does comes and goes, in both kinds alike.
+ * Memory that a hook leaks when calls race shows only in the total memory use of the
+ * kernel, to which the whole system contributes. Therefore two kinds of batches take
+ * turns. They differ only in that the accesses of one kind begin at the same time, and
+ * those of the other one after the other. A leak makes most batches of the first kind
+ * grow by more than their neighbours of the second, and the difference keeps adding up.
+ * What the rest of the system does affects both kinds alike.
  */
 #define FIRST_THREADS	8
-#define FIRST_PAGES	256	/* so that a table of them cannot be overlooked */
-#define FIRST_ROUNDS	12	/* buffers of a batch */
-#define FIRST_PAIRS	10	/* of batches; up to FIRST_PAIRS_MAX if that is not clear */
+#define FIRST_PAGES	256	/* large enough that a leaked table of them shows */
+#define FIRST_ROUNDS	12	/* buffers in a batch */
+#define FIRST_PAIRS	10	/* of batches; up to FIRST_PAIRS_MAX if in doubt */
 #define FIRST_PAIRS_MAX	32
 #define FIRST_LEAK	64	/* KiB in all */
 #define FIRST_TIME_MS	40000
@@ -266,7 +266,7 @@ struct first {
 	pthread_mutex_t in_turn;
 	cpu_set_t cpus;
 	unsigned int cpu_count;
-	unsigned int ready;		/* of the threads that have a processor */
+	unsigned int ready;		/* of the threads with a processor of their own */
 	int fd;
 	bool serial, over;
 };
@@ -277,7 +277,7 @@ struct first_thread {
 	unsigned int number;
 };
 
-/* The threads are dealt out to the processors, so that the first of them have one each. */
+/* Spread the threads over the processors: the first ones get one each. */
 static void pin_first(struct first_thread *me)
 {
 	unsigned int left = me->number % me->first->cpu_count;
@@ -292,8 +292,9 @@ static void pin_first(struct first_thread *me)
 }
 
 /*
- * Sleepers wake up one by one. Those that have a processor wait for each other without
- * sleeping again, and leave here within a moment. The others keep out of their way.
+ * Threads that sleep wake up one by one. Those with a processor of their own then wait
+ * for each other by spinning, so that they start within a moment. The others must not
+ * take a processor from them, and do not spin.
  */
 static void meet_first(struct first_thread *me)
 {
@@ -330,7 +331,7 @@ static void *access_first(void *data)
 	}
 }
 
-/* By how many KiB the kernel's memory has grown after a batch */
+/* By how many KiB the kernel's memory has grown in a batch */
 static long long first_batch(struct first *first, bool serial)
 {
 	long long before = kernel_memory();
@@ -357,7 +358,7 @@ static void judge_first(struct first *first)
 	int pairs = 0, worse = 0;
 	bool leaks = false;
 
-	/* What is allocated once and kept is there after this. */
+	/* Warm up: whatever is allocated once and kept exists after this. */
 	first_batch(first, false);
 	first_batch(first, true);
 	while (!leaks && pairs < FIRST_PAIRS_MAX && now_ms() < end && !has_failed()) {
@@ -384,9 +385,9 @@ static void judge_first(struct first *first)
 }
 
 CONFORM(parallel, first_sync, NEED_ALLOC,
-	"The first accesses to a buffer may begin at the same time. What the\n"
-	"exporter makes for the first one, it makes once: nothing that another has\n"
-	"made meanwhile is lost. Each lost table is memory that nobody can free.")
+	"The first accesses to a buffer may begin at the same time. The exporter\n"
+	"allocates what the first one needs once, and loses nothing that a racing\n"
+	"access has allocated. Each lost table is memory that can never be freed.")
 {
 	struct first_thread threads[FIRST_THREADS];
 	struct first first = { .t = t };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: maps of a buffer.
+ * dmabuf-conformance: mapping a buffer into a process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* A word at the start and at the end of each page tells which page it is. */
+/* Write the number of each page into its first and last word. */
 static void stamp(char *map, size_t page, size_t size, __u32 salt)
 {
 	__u32 number;
@@ -43,8 +43,8 @@ static unsigned int stamps_wrong(const char *map, size_t page, size_t size, __u3
 }
 
 CONFORM(mmap, whole, NEED_WRITE,
-	"A buffer can be mapped whole and shared; each page of the map is a page of\n"
-	"its own, which holds what was written to it.")
+	"A whole buffer can be mapped shared. Each page of the mapping is a separate\n"
+	"page, which holds what was written to it.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 
@@ -54,7 +54,8 @@ CONFORM(mmap, whole, NEED_WRITE,
 }
 
 CONFORM(mmap, two_maps, NEED_WRITE,
-	"All maps of a buffer show the same memory, at once and in both directions.")
+	"All mappings of a buffer show the same memory, immediately and in both\n"
+	"directions.")
 {
 	char *one = map_whole(t, t->fd, t->size, RW);
 	char *two = map_whole(t, dup(t->fd), t->size, RW);
@@ -66,8 +67,8 @@ CONFORM(mmap, two_maps, NEED_WRITE,
 }
 
 CONFORM(mmap, offset, NEED_WRITE,
-	"A map may start at any page of the buffer, and shows the buffer from\n"
-	"there.")
+	"A mapping may start at any page of the buffer, and shows the buffer from\n"
+	"that page on.")
 {
 	char *whole = map_whole(t, t->fd, t->size, RW);
 	size_t at;
@@ -88,7 +89,7 @@ CONFORM(mmap, offset, NEED_WRITE,
 }
 
 CONFORM(mmap, part, NEED_WRITE,
-	"A map may end before the buffer does.")
+	"A mapping may end before the buffer does.")
 {
 	char *whole = map_whole(t, t->fd, t->size, RW);
 	char *map = map_try(t->fd, t->page, PROT_READ, MAP_SHARED, 0);
@@ -99,9 +100,9 @@ CONFORM(mmap, part, NEED_WRITE,
 }
 
 CONFORM(mmap, odd_length, NEED_MMAP,
-	"The length is rounded up to whole pages, as mmap() does for every file:\n"
-	"one byte less than the buffer is all of it, one byte more is a page too\n"
-	"many.")
+	"The length is rounded up to whole pages, as mmap() does for every file: a\n"
+	"length of one byte less than the buffer maps all of it, and one byte more\n"
+	"is a page too many.")
 {
 	expect(map_try(t->fd, t->size - 1, PROT_READ, MAP_SHARED, 0),
 	       "one byte less cannot be mapped: %s", errno_name(errno));
@@ -110,8 +111,9 @@ CONFORM(mmap, odd_length, NEED_MMAP,
 }
 
 CONFORM(mmap, beyond_end, NEED_MMAP,
-	"A map that reaches past the buffer's end is refused with EINVAL, wherever\n"
-	"it starts, and not only when somebody touches what is not there.")
+	"A mapping that would reach past the end of the buffer is refused with EINVAL\n"
+	"by mmap(), wherever it starts, and not only when memory past the end is\n"
+	"accessed.")
 {
 	const struct {
 		size_t len;
@@ -136,19 +138,19 @@ CONFORM(mmap, beyond_end, NEED_MMAP,
 }
 
 CONFORM(mmap, wrapping_offset, NEED_MMAP,
-	"At the largest offsets that mmap() can be given, offset and length may add\n"
-	"up to more than fits: bytes wrap around on 64 bits, page numbers on 32. The\n"
-	"small number that comes out must not pass for one: EINVAL or EOVERFLOW,\n"
-	"whether the core says so or the kernel before it asks the core.")
+	"With the largest offsets that mmap() takes, the sum of offset and length\n"
+	"overflows: in bytes on 64 bits, in page numbers on 32. The small sum must\n"
+	"not pass the check: EINVAL or EOVERFLOW, either from the core or from the\n"
+	"kernel before it calls the core.")
 {
-	/* 64 bits are given as bytes, less are given as the number of a page. */
+	/* On 64 bits mmap() passes bytes to the kernel, on 32 bits the number of a page. */
 	const __u64 last = sizeof(long) < 8 ? UINT32_MAX : UINT64_MAX / t->page;
 	const struct {
 		__u64 first;
 		unsigned int pages;
 	} maps[] = {
 		{ last, 2 }, { last, 1 }, { last - 1, 2 }, { last - 1, 3 },
-		/* Where offsets with a sign end: some kernels leave these to the core. */
+		/* The limit of signed offsets, which some kernels leave to the core to check */
 		{ last / 2, 1 }, { last / 2, 2 },
 	};
 	unsigned int i;
@@ -166,7 +168,7 @@ CONFORM(mmap, wrapping_offset, NEED_MMAP,
 }
 
 CONFORM(mmap, odd_offset, NEED_MMAP,
-	"An offset that is no multiple of a page is refused with EINVAL.")
+	"An offset that is not a multiple of the page size is refused with EINVAL.")
 {
 	expect_errno(map_try(t->fd, t->page, PROT_READ, MAP_SHARED, 1) ? 0 : -1, EINVAL,
 		     "offset 1");
@@ -175,8 +177,8 @@ CONFORM(mmap, odd_offset, NEED_MMAP,
 }
 
 CONFORM(mmap, private, NEED_WRITE,
-	"A buffer is there to be shared. An exporter may refuse MAP_PRIVATE; if it\n"
-	"does not, what is written there stays private.")
+	"A buffer exists to be shared. An exporter may refuse MAP_PRIVATE; if it does\n"
+	"not, writes to such a mapping stay private.")
 {
 	char *shared = map_whole(t, t->fd, t->size, RW);
 	char *private;
@@ -198,7 +200,7 @@ static void on_fault(int signal)
 	_exit(0);
 }
 
-/* Ends with success only if the write does not come to pass. */
+/* Exits with success only if the write is not executed. */
 static void write_there(void *data)
 {
 	char *there = data;
@@ -210,7 +212,7 @@ static void write_there(void *data)
 }
 
 CONFORM(mmap, read_only_map, NEED_MMAP,
-	"A map without PROT_WRITE cannot be written: the process gets a signal.")
+	"A mapping without PROT_WRITE cannot be written to: the process gets a signal.")
 {
 	void *map = map_whole(t, t->fd, t->size, PROT_READ);
 	int killed = in_process(write_there, map);
@@ -219,8 +221,8 @@ CONFORM(mmap, read_only_map, NEED_MMAP,
 }
 
 CONFORM(mmap, read_only_fd, NEED_ACCMODE | NEED_MMAP,
-	"Through a read-only descriptor a buffer can be mapped for reading, and not\n"
-	"for writing: EACCES. So a buffer can be given away that its receiver\n"
+	"Through a read-only descriptor a buffer can be mapped for reading, but not\n"
+	"for writing: EACCES. A process can thus share a buffer that the receiver\n"
 	"cannot change.")
 {
 	size_t size = t->size;
@@ -235,7 +237,7 @@ CONFORM(mmap, read_only_fd, NEED_ACCMODE | NEED_MMAP,
 }
 
 CONFORM(mmap, mprotect, NEED_ACCMODE | NEED_MMAP,
-	"Nor does mprotect() make such a map writable: EACCES.")
+	"mprotect() cannot make a mapping of a read-only descriptor writable: EACCES.")
 {
 	size_t size = t->size;
 	int fd = buffer_try(t, &size, O_RDONLY | O_CLOEXEC);
@@ -245,14 +247,14 @@ CONFORM(mmap, mprotect, NEED_ACCMODE | NEED_MMAP,
 	map = map_whole(t, fd, size, PROT_READ);
 	expect_errno(mprotect(map, size, RW), EACCES, "mprotect() for writing");
 
-	/* What the descriptor allows stays allowed. */
+	/* mprotect() to what the descriptor allows still works. */
 	map = map_whole(t, t->fd, t->size, PROT_READ);
 	expect_errno(mprotect(map, t->size, RW), 0, "mprotect() where writing is allowed");
 }
 
 CONFORM(mmap, after_close, NEED_ALLOC | NEED_WRITE,
-	"A map outlives the descriptor that it was made with: the memory stays the\n"
-	"process's until it unmaps.")
+	"A mapping outlives the descriptor that it was made with: it holds the memory\n"
+	"until it is unmapped.")
 {
 	size_t size = t->size, other_size;
 	int fd = buffer_new(t, &size), i;
@@ -260,7 +262,7 @@ CONFORM(mmap, after_close, NEED_ALLOC | NEED_WRITE,
 
 	stamp(map, t->page, size, 7000);
 	close(fd);
-	/* Were the memory free, these would get it. */
+	/* If close() had freed the memory, these buffers would get it. */
 	for (i = 0; i < 8; i++) {
 		char *other;
 
@@ -294,8 +296,8 @@ static void write_in_child(void *data)
 }
 
 CONFORM(mmap, fork, NEED_WRITE,
-	"A child inherits the maps over fork(), and they stay shared: parent and\n"
-	"child see what the other writes.")
+	"A child inherits the mappings over fork(), and they stay shared: parent and\n"
+	"child see what the other one writes.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 	struct shared shared = { .t = t, .map = map };
@@ -308,8 +310,8 @@ CONFORM(mmap, fork, NEED_WRITE,
 }
 
 CONFORM(mmap, other_process, NEED_WRITE,
-	"A process that gets a descriptor and maps it sees what its sender wrote,\n"
-	"and the other way round.")
+	"A process that receives a descriptor and maps the buffer sees what the\n"
+	"sender writes, and the sender sees what the receiver writes.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 	struct shared shared = { .t = t, .fd = pass_fd(t->fd) };
@@ -322,9 +324,9 @@ CONFORM(mmap, other_process, NEED_WRITE,
 }
 
 CONFORM_OLDER(mmap, mremap_grow, NEED_MMAP,
-	      "A map cannot be grown past the buffer's end with mremap() afterwards: the\n"
-	      "bounds that were checked when it was made are what it has. (Unless the\n"
-	      "exporter put another file behind it, whose own bounds count then.)",
+	      "mremap() cannot grow a mapping past the end of the buffer: the bounds that\n"
+	      "mmap() has checked stay. (If the exporter maps another file instead, the\n"
+	      "bounds of that file count.)",
 	      "Known: the core of Linux 6.12 as released leaves this to the exporter.")
 {
 	char *map = map_whole(t, t->fd, t->size, PROT_READ);
@@ -342,8 +344,8 @@ CONFORM_OLDER(mmap, mremap_grow, NEED_MMAP,
 }
 
 CONFORM(mmap, mremap_move, NEED_WRITE,
-	"A map can be moved in the address space with mremap(), and shows the same\n"
-	"memory there.")
+	"mremap() can move a mapping in the address space, and the mapping shows the\n"
+	"same memory there.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 	char *place, *moved;
@@ -360,7 +362,7 @@ CONFORM(mmap, mremap_move, NEED_WRITE,
 }
 
 CONFORM(mmap, mremap_shrink, NEED_WRITE,
-	"A map can be shrunk with mremap(); what is left of it stays as it was.")
+	"mremap() can shrink a mapping, and the rest of the mapping does not change.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 
@@ -373,8 +375,8 @@ CONFORM(mmap, mremap_shrink, NEED_WRITE,
 }
 
 CONFORM(mmap, split, NEED_WRITE,
-	"A map that is split, as mprotect() of a page in its middle does, goes on\n"
-	"showing the right pages, also where nobody has looked before.")
+	"A mapping that has been split, as by mprotect() of a page in its middle,\n"
+	"still shows the right pages, even those that were not accessed before.")
 {
 	char *whole = map_whole(t, t->fd, t->size, RW);
 	char *map = map_whole(t, t->fd, t->size, RW);
@@ -389,8 +391,8 @@ CONFORM(mmap, split, NEED_WRITE,
 }
 
 CONFORM(mmap, unmap_part, NEED_WRITE,
-	"A page can be unmapped out of the middle; the rest of the map stays, and\n"
-	"so does the page in the buffer.")
+	"A page can be unmapped from the middle of a mapping. The rest of the mapping\n"
+	"stays, and so does the page in the buffer.")
 {
 	char *map = map_whole(t, t->fd, t->size, RW);
 

@@ -11,7 +11,7 @@
 
 #include "conformance.h"
 
-/* The name, in the form that fdinfo has it; NULL if there is no such line. */
+/* The name as fdinfo prints it, NULL if there is no such line */
 static const char *shown(int fd)
 {
 	static char name[256];
@@ -29,7 +29,7 @@ static void expect_shown(int fd, const char *right)
 }
 
 CONFORM(name, unnamed, NEED_ALLOC,
-	"A new buffer has no name, and fdinfo no line for it.")
+	"A new buffer has no name, and its fdinfo has no line for a name.")
 {
 	expect(!shown(t->fd), "there is the name '%s'", shown(t->fd));
 }
@@ -46,8 +46,8 @@ CONFORM(name, set, 0,
 }
 
 CONFORM(name, path, 0,
-	"The name is part of the path that /proc/PID/fd shows, and /proc/PID/maps\n"
-	"where the buffer's own file is behind the map: /dmabuf:NAME.")
+	"/proc/PID/fd shows the buffer as /dmabuf:NAME, and so does /proc/PID/maps if\n"
+	"the mapping is one of the buffer's own file.")
 {
 	char link[256] = "";
 
@@ -57,7 +57,7 @@ CONFORM(name, path, 0,
 }
 
 CONFORM(name, replace, 0,
-	"A name can be replaced at any time, by a longer one and by a shorter.")
+	"A name can be replaced at any time, by a longer or a shorter one.")
 {
 	expect_result(buffer_name(t->fd, "first"), 0, "the first name");
 	expect_result(buffer_name(t->fd, "the second name"), 0, "the second name");
@@ -67,8 +67,7 @@ CONFORM(name, replace, 0,
 }
 
 CONFORM(name, empty, 0,
-	"The empty name is a name: it takes the place of an older one, and fdinfo\n"
-	"shows it.")
+	"The empty name is a name: it replaces an older one, and fdinfo shows it.")
 {
 	expect_result(buffer_name(t->fd, "before"), 0, "a name");
 	expect_result(buffer_name(t->fd, ""), 0, "the empty name");
@@ -76,7 +75,7 @@ CONFORM(name, empty, 0,
 }
 
 CONFORM(name, longest, 0,
-	"A name has 31 characters at most (DMA_BUF_NAME_LEN with its end).")
+	"A name has at most 31 bytes (DMA_BUF_NAME_LEN with its terminating NUL).")
 {
 	static const char name[] = "0123456789abcdefghijklmnopqrstu";
 
@@ -86,7 +85,7 @@ CONFORM(name, longest, 0,
 }
 
 CONFORM(name, too_long, 0,
-	"A longer name is refused with EINVAL, not cut, and the old one stays.")
+	"A longer name is refused with EINVAL, not truncated, and the old one stays.")
 {
 	expect_result(buffer_name(t->fd, "old"), 0, "a name");
 	expect_result(buffer_name(t->fd, "0123456789abcdefghijklmnopqrstuv"), EINVAL,
@@ -97,8 +96,8 @@ CONFORM(name, too_long, 0,
 }
 
 CONFORM(name, bad_pointer, 0,
-	"A name that cannot be read is EFAULT, and the old one stays. One that ends\n"
-	"right before memory which cannot be read is fine.")
+	"A name that cannot be read is refused with EFAULT, and the old one stays. A\n"
+	"name that ends right before memory that cannot be read is accepted.")
 {
 	char *edge = edge_of_memory(8);
 
@@ -113,8 +112,8 @@ CONFORM(name, bad_pointer, 0,
 }
 
 CONFORM(name, both_numbers, 0,
-	"SET_NAME has two numbers, DMA_BUF_SET_NAME_A and _B, made from the pointer\n"
-	"sizes of 32-bit and 64-bit programs. A kernel takes both from either.")
+	"SET_NAME has two numbers, DMA_BUF_SET_NAME_A and _B, with the pointer sizes\n"
+	"of 32-bit and 64-bit programs. A kernel accepts both from both.")
 {
 	expect_errno(ioctl(t->fd, DMA_BUF_SET_NAME_A, "by a"), 0, "SET_NAME_A");
 	expect_shown(t->fd, "by a");
@@ -123,8 +122,8 @@ CONFORM(name, both_numbers, 0,
 }
 
 CONFORM(name, shared, 0,
-	"The name is the buffer's, not the descriptor's: it is set through any, and\n"
-	"seen through all.")
+	"The name belongs to the buffer, not to a descriptor: it can be set through\n"
+	"any descriptor, and is seen through all of them.")
 {
 	int other = pass_fd(t->fd);
 
@@ -133,7 +132,7 @@ CONFORM(name, shared, 0,
 }
 
 CONFORM(name, own, NEED_ALLOC,
-	"It is this buffer's alone.")
+	"Naming a buffer does not name any other buffer.")
 {
 	size_t size = t->size;
 	int other = buffer_new(t, &size);
@@ -156,9 +155,9 @@ CONFORM(name, read_only_fd, NEED_ACCMODE,
 }
 
 CONFORM_OLDER(name, no_forging, 0,
-	      "A name cannot forge keys of fdinfo: a newline in it, and other control\n"
-	      "characters, are shown escaped. Whoever may name a buffer may not say how\n"
-	      "large it is.",
+	      "A name cannot forge keys of fdinfo: newlines and other control characters\n"
+	      "in it are printed escaped. A program that can name a buffer must not be\n"
+	      "able to fake its size.",
 	      "Known: the core of Linux 6.12 as released prints names as they are.")
 {
 	char size[64];
@@ -169,6 +168,6 @@ CONFORM_OLDER(name, no_forging, 0,
 	expect(lines == 1, "there are %d lines 'size:', the last says %s", lines, size);
 	lines = fdinfo_get(t->fd, "exp_name", NULL, 0);
 	expect(lines == 1, "there are %d lines 'exp_name:'", lines);
-	/* It is not to haunt a reader of the buffer that --fd named. */
+	/* Do not leave such a name on the buffer of --fd. */
 	buffer_name(t->fd, "");
 }

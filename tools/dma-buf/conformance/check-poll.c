@@ -16,7 +16,7 @@
 #define READ	DMA_BUF_SYNC_READ
 #define WRITE	DMA_BUF_SYNC_WRITE
 
-/* Long enough for a slow machine, and short where nothing must come */
+/* Time limits: one for events that must come, one for events that must not */
 #define LONG_MS		10000
 #define QUIET_MS	50
 
@@ -25,7 +25,7 @@ static void expect_poll(int fd, int events, int timeout_ms, int right, const cha
 	long long began = now_ms();
 	int got = poll_once(fd, events, timeout_ms);
 
-	/* Before it gives up, poll() looks once more: that is no waking up. */
+	/* poll() looks again when its time is over; that look is not a wake-up. */
 	expect(!right || !timeout_ms || now_ms() - began < timeout_ms,
 	       "%s: poll() is not woken, it sleeps till its time is over", what);
 	if (got < 0)
@@ -56,8 +56,8 @@ static int epoll_once(int epoll, int timeout_ms)
 }
 
 CONFORM(poll, idle, 0,
-	"An idle buffer is ready for everything, at once: POLLIN (it can be read),\n"
-	"POLLOUT (it can be written), and both.")
+	"An idle buffer is ready at once for POLLIN (it can be read), for POLLOUT (it\n"
+	"can be written), and for both.")
 {
 	expect_poll(t->fd, POLLIN, LONG_MS, POLLIN, "POLLIN");
 	expect_poll(t->fd, POLLOUT, LONG_MS, POLLOUT, "POLLOUT");
@@ -74,8 +74,7 @@ CONFORM_OLDER(poll, synonyms, 0,
 }
 
 CONFORM(poll, no_events, 0,
-	"Who asks for no event gets none: a buffer is never in error, and never\n"
-	"hung up.")
+	"poll() for no event returns none: a buffer never reports POLLERR or POLLHUP.")
 {
 	expect_poll(t->fd, 0, QUIET_MS, 0, "no events");
 	expect_poll(t->fd, POLLPRI, QUIET_MS, 0, "POLLPRI");
@@ -83,7 +82,7 @@ CONFORM(poll, no_events, 0,
 }
 
 CONFORM(poll, ppoll, 0,
-	"ppoll() with a time of 0 looks without waiting.")
+	"ppoll() with a timeout of 0 does not wait.")
 {
 	struct pollfd pfd = { .fd = t->fd, .events = POLLIN | POLLOUT };
 	struct timespec now = {};
@@ -108,8 +107,7 @@ CONFORM(poll, select, 0,
 }
 
 CONFORM(poll, epoll_level, 0,
-	"epoll tells of an idle buffer as often as it is asked, unless an edge was\n"
-	"asked for.")
+	"epoll reports an idle buffer at every call, unless it is edge-triggered.")
 {
 	int epoll = epoll_with(t->fd, EPOLLIN | EPOLLOUT), i;
 
@@ -119,8 +117,8 @@ CONFORM(poll, epoll_level, 0,
 }
 
 CONFORM_OLDER(poll, epoll_edge, 0,
-	      "With EPOLLET an idle buffer is told of once, and then there is silence:\n"
-	      "nothing happens to it.",
+	      "With EPOLLET an idle buffer is reported once and not again, as nothing\n"
+	      "happens to it.",
 	      "Known: with the core of Linux 6.12 as released, looking at an idle buffer\n"
 	      "wakes whoever looks, so an edge-triggered program spins.")
 {
@@ -132,7 +130,7 @@ CONFORM_OLDER(poll, epoll_edge, 0,
 }
 
 CONFORM(poll, epoll_oneshot, 0,
-	"With EPOLLONESHOT it is told of once, and again when it was armed anew.")
+	"With EPOLLONESHOT a buffer is reported once, and again after re-arming.")
 {
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT };
 	int epoll = epoll_with(t->fd, EPOLLOUT | EPOLLONESHOT);
@@ -144,8 +142,8 @@ CONFORM(poll, epoll_oneshot, 0,
 }
 
 CONFORM(poll, write_fence, NEED_SW_SYNC,
-	"While a device writes, the buffer is ready for nothing; when it is done,\n"
-	"for both.")
+	"While a device writes to it, a buffer is ready neither for POLLIN nor for\n"
+	"POLLOUT. When the device is done, it is ready for both.")
 {
 	timeline_import(t, 1, t->fd, WRITE);
 	expect_poll(t->fd, POLLIN, 0, 0, "POLLIN while a device writes");
@@ -156,8 +154,8 @@ CONFORM(poll, write_fence, NEED_SW_SYNC,
 }
 
 CONFORM(poll, read_fence, NEED_SW_SYNC,
-	"While a device reads, the buffer can be read by others as well: POLLIN.\n"
-	"POLLOUT has to wait.")
+	"While a device reads from it, a buffer is ready for POLLIN, as others may\n"
+	"read, too, but not for POLLOUT.")
 {
 	timeline_import(t, 1, t->fd, READ);
 	expect_poll(t->fd, POLLIN, 0, POLLIN, "POLLIN while a device reads");
@@ -168,8 +166,8 @@ CONFORM(poll, read_fence, NEED_SW_SYNC,
 }
 
 CONFORM(poll, timeout, NEED_SW_SYNC,
-	"poll() with a time limit comes back when the time is over, not before,\n"
-	"though the device is not done.")
+	"poll() with a timeout returns when the time is over, and not before, if the\n"
+	"device is not done by then.")
 {
 	long long began = now_ms(), took;
 
@@ -180,8 +178,8 @@ CONFORM(poll, timeout, NEED_SW_SYNC,
 }
 
 CONFORM(poll, wakes, NEED_SW_SYNC,
-	"poll() sleeps till the device is done, and then wakes: for POLLIN after\n"
-	"the writes, for POLLOUT after the reads too.")
+	"poll() sleeps until the device is done, and then wakes up: for POLLIN after\n"
+	"the writes, for POLLOUT after the reads, too.")
 {
 	int fence = timeline_import(t, 1, t->fd, WRITE);
 
@@ -196,7 +194,7 @@ CONFORM(poll, wakes, NEED_SW_SYNC,
 }
 
 CONFORM(poll, several_fences, NEED_SW_SYNC,
-	"Several fences are all waited for, not just the first.")
+	"poll() waits for all fences of a buffer, not only for the first one.")
 {
 	int other = timeline_open(), fence, err;
 
@@ -239,8 +237,8 @@ static void *poller_main(void *data)
 }
 
 CONFORM(poll, many_pollers, NEED_SW_SYNC,
-	"Every poller wakes, however many there are and whichever events they asked\n"
-	"for: none takes the place of another.")
+	"Every poller wakes up, however many there are and whichever events they wait\n"
+	"for: none takes the wake-up of another one.")
 {
 	struct poller pollers[8];
 	unsigned int i;
@@ -261,10 +259,10 @@ CONFORM(poll, many_pollers, NEED_SW_SYNC,
 }
 
 CONFORM_OLDER(poll, close_pending, NEED_ALLOC | NEED_SW_SYNC | NEED_BUFINFO,
-	      "A fence that never signals does not keep a buffer that everybody has\n"
-	      "closed, even if somebody polled it: the memory comes back.",
-	      "Known: with the core of Linux 6.12 as released a poll that waits refers to\n"
-	      "the buffer, so it stays till the fence signals.")
+	      "A fence that never signals does not keep a buffer alive after its last\n"
+	      "descriptor was closed, even if it was polled: its memory is freed.",
+	      "Known: with the core of Linux 6.12 as released a poll that waits holds a\n"
+	      "reference to the buffer until the fence signals.")
 {
 	size_t size = t->size;
 	int fd = buffer_new(t, &size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: fences out of a buffer and into it, as sync_files.
+ * dmabuf-conformance: export and import of fences as sync_files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 static const __u32 accesses[] = { READ, WRITE, RW };
 
-/* Not an access, for neither of the two */
+/* Flags that neither ioctl accepts */
 static const __u32 bad_flags[] = {
 	0, 4, DMA_BUF_SYNC_END, READ | 4, RW | 8, 1U << 31, ~0U,
 };
@@ -39,8 +39,8 @@ static void expect_status(int fd, int right, const char *what)
 }
 
 CONFORM(sync_file, export_idle, NEED_SYNC_FILE,
-	"EXPORT_SYNC_FILE of an idle buffer gives a sync_file that is signalled\n"
-	"already: there is nothing to wait for, and that is no error.")
+	"EXPORT_SYNC_FILE of an idle buffer returns a sync_file that is signalled\n"
+	"already: having nothing to wait for is not an error.")
 {
 	unsigned int i;
 	int fd;
@@ -53,8 +53,8 @@ CONFORM(sync_file, export_idle, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, export_flags, NEED_SYNC_FILE,
-	"EXPORT_SYNC_FILE wants READ, WRITE or both; anything else is EINVAL, and\n"
-	"gives no descriptor.")
+	"EXPORT_SYNC_FILE takes READ, WRITE or both. Anything else is refused with\n"
+	"EINVAL, and makes no descriptor.")
 {
 	struct fd_state before = fd_state();
 	unsigned int i;
@@ -75,9 +75,9 @@ CONFORM(sync_file, export_cloexec, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, export_bad_pointer, NEED_SYNC_FILE,
-	"An argument that cannot be read, or to which the answer cannot be written,\n"
-	"is EFAULT, and no descriptor is left behind that the caller does not know\n"
-	"of.")
+	"If the argument cannot be read, or the result cannot be written to it, the\n"
+	"error is EFAULT, and no descriptor is left behind of which the caller does\n"
+	"not know.")
 {
 	struct dma_buf_export_sync_file *arg;
 	struct fd_state before = fd_state();
@@ -109,8 +109,8 @@ CONFORM(sync_file, export_rlimit, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, import_idle, NEED_SYNC_FILE,
-	"IMPORT_SYNC_FILE takes a sync_file that is signalled already; the buffer\n"
-	"stays idle, and the sync_file the caller's.")
+	"IMPORT_SYNC_FILE accepts a sync_file that is signalled already. The buffer\n"
+	"stays idle, and the caller keeps the sync_file.")
 {
 	int fd = export(t, RW);
 	unsigned int i;
@@ -123,7 +123,8 @@ CONFORM(sync_file, import_idle, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, import_flags, NEED_SYNC_FILE,
-	"IMPORT_SYNC_FILE wants READ, WRITE or both; anything else is EINVAL.")
+	"IMPORT_SYNC_FILE takes READ, WRITE or both. Anything else is refused with\n"
+	"EINVAL.")
 {
 	int fd = export(t, READ);
 	unsigned int i;
@@ -134,8 +135,8 @@ CONFORM(sync_file, import_flags, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, import_bad_fd, NEED_SYNC_FILE,
-	"A descriptor that is not open, or not a sync_file, is EINVAL; the buffer\n"
-	"itself is none.")
+	"A descriptor that is not open, or is not that of a sync_file, is refused\n"
+	"with EINVAL. The buffer itself is not a sync_file.")
 {
 	int pipe_fds[2];
 
@@ -147,7 +148,7 @@ CONFORM(sync_file, import_bad_fd, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, import_bad_pointer, NEED_SYNC_FILE,
-	"An argument that cannot be read is EFAULT.")
+	"An argument that cannot be read is refused with EFAULT.")
 {
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, NULL), EFAULT, "NULL");
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, edge_of_memory(7)), EFAULT,
@@ -155,8 +156,8 @@ CONFORM(sync_file, import_bad_pointer, NEED_SYNC_FILE,
 }
 
 CONFORM(sync_file, write_fence, NEED_SW_SYNC,
-	"A fence that was imported for a write is what readers and writers wait\n"
-	"for: a sync_file exported for either is pending, and signals with it.")
+	"Readers and writers wait for a fence that was imported for a write: a\n"
+	"sync_file exported for either is pending until the fence signals.")
 {
 	int fence = timeline_import(t, 1, t->fd, WRITE);
 	int reader = export(t, READ), writer = export(t, WRITE);
@@ -172,7 +173,7 @@ CONFORM(sync_file, write_fence, NEED_SW_SYNC,
 }
 
 CONFORM(sync_file, read_fence, NEED_SW_SYNC,
-	"A fence that was imported for a read is waited for by writers alone.")
+	"Only writers wait for a fence that was imported for a read.")
 {
 	int reader, writer;
 
@@ -187,8 +188,8 @@ CONFORM(sync_file, read_fence, NEED_SW_SYNC,
 }
 
 CONFORM(sync_file, both_means_write, NEED_SW_SYNC,
-	"READ and WRITE together mean write: a fence imported so keeps readers\n"
-	"waiting.")
+	"READ and WRITE together mean WRITE: readers wait for a fence that was\n"
+	"imported with both.")
 {
 	timeline_import(t, 1, t->fd, RW);
 	expect_status(export(t, READ), 0, "the reader's sync_file");
@@ -197,8 +198,8 @@ CONFORM(sync_file, both_means_write, NEED_SW_SYNC,
 }
 
 CONFORM(sync_file, snapshot, NEED_SW_SYNC,
-	"A sync_file holds what was pending when it was exported: a fence that\n"
-	"comes later does not keep it from signalling.")
+	"A sync_file covers the fences that were pending when it was exported. It\n"
+	"does not wait for a fence that is added later.")
 {
 	int early;
 
@@ -213,8 +214,8 @@ CONFORM(sync_file, snapshot, NEED_SW_SYNC,
 }
 
 CONFORM(sync_file, several, NEED_SW_SYNC,
-	"A sync_file that stands for several fences brings them all along: the\n"
-	"buffer is idle when the last one has signalled.")
+	"Importing a sync_file of several fences adds all of them: the buffer is idle\n"
+	"when the last one has signalled.")
 {
 	int other = timeline_open(), merged, err;
 

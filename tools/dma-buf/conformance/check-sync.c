@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: DMA_BUF_IOCTL_SYNC, the brackets of an access by the CPU.
+ * dmabuf-conformance: DMA_BUF_IOCTL_SYNC, which begins and ends CPU access.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,15 @@ static void bracket(struct test *t, __u64 access, const char *what)
 }
 
 CONFORM(sync, read, 0,
-	"SYNC with READ and START begins an access that reads, with END it ends it.\n"
-	"On an idle buffer both succeed.")
+	"SYNC with START and READ begins a read access, and with END and READ it ends\n"
+	"one. On an idle buffer both succeed.")
 {
 	bracket(t, READ, "read");
 }
 
 CONFORM(sync, write, 0,
-	"The same for an access that writes.")
+	"SYNC with START and WRITE begins a write access, and with END and WRITE it\n"
+	"ends one.")
 {
 	bracket(t, WRITE, "write");
 }
@@ -49,8 +50,8 @@ CONFORM(sync, no_access, 0,
 }
 
 CONFORM(sync, unknown_flags, 0,
-	"SYNC refuses each flag that it does not know with EINVAL, up to bit 63, so\n"
-	"that flags can be added.")
+	"SYNC refuses every unknown flag, up to bit 63, with EINVAL, so that flags can\n"
+	"be added later.")
 {
 	int bit;
 
@@ -63,8 +64,8 @@ CONFORM(sync, unknown_flags, 0,
 }
 
 CONFORM(sync, bad_pointer, 0,
-	"An argument that cannot be read is EFAULT, even if just its last byte\n"
-	"cannot.")
+	"An argument that cannot be read is refused with EFAULT, even if only its\n"
+	"last byte cannot be read.")
 {
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_SYNC, NULL), EFAULT, "NULL");
 	expect_errno(ioctl(t->fd, DMA_BUF_IOCTL_SYNC, edge_of_memory(0)), EFAULT,
@@ -74,8 +75,8 @@ CONFORM(sync, bad_pointer, 0,
 }
 
 CONFORM(sync, nesting, 0,
-	"Accesses may overlap: a second one can begin before the first has ended,\n"
-	"as two programs do not know of each other.")
+	"Accesses may overlap: a second one can begin before the first has ended, as\n"
+	"the two may be of programs that do not know of each other.")
 {
 	expect_result(buffer_sync(t->fd, START | READ), 0, "START to read");
 	expect_result(buffer_sync(t->fd, START | READ), 0, "START to read once more");
@@ -86,8 +87,8 @@ CONFORM(sync, nesting, 0,
 }
 
 CONFORM(sync, read_only_fd, NEED_ACCMODE,
-	"The descriptor's access mode is not asked for here: many exporters give\n"
-	"read-only ones, and programs bracket accesses to write with them.")
+	"SYNC does not check the access mode of the descriptor: many exporters hand\n"
+	"out read-only descriptors, with which programs bracket write accesses.")
 {
 	size_t size = t->size;
 	int fd = buffer_try(t, &size, O_RDONLY | O_CLOEXEC);
@@ -111,8 +112,8 @@ static void read_in_child(void *data)
 }
 
 CONFORM(sync, data, NEED_WRITE,
-	"What is written between START and END to write, another process sees\n"
-	"between START and END to read.")
+	"Data that is written between START and END of a write access is seen by\n"
+	"another process between START and END of a read access.")
 {
 	unsigned char *map = map_whole(t, t->fd, t->size, PROT_READ | PROT_WRITE);
 	int killed;
@@ -127,8 +128,8 @@ CONFORM(sync, data, NEED_WRITE,
 }
 
 CONFORM(sync, waits_for_writer, NEED_SW_SYNC,
-	"START waits till the device's writes to the buffer are done, whether the\n"
-	"CPU is going to read or to write.")
+	"START waits until the device's writes to the buffer are done, both for a\n"
+	"read access and for a write access.")
 {
 	static const __u64 access[] = { READ, WRITE, DMA_BUF_SYNC_RW };
 	unsigned int i;
@@ -141,15 +142,15 @@ CONFORM(sync, waits_for_writer, NEED_SW_SYNC,
 			      (int)access[i]);
 		expect(sync_file_status(fence) == 1, "START with flags %d does not wait",
 		       (int)access[i]);
-		/* The next round begins when this one's fence is through. */
+		/* The next round begins after the fence of this one has signalled. */
 		poll_once(fence, 1, 5000);
 		buffer_sync(t->fd, END | access[i]);
 	}
 }
 
 CONFORM(sync, waits_for_reader, NEED_SW_SYNC,
-	"A device that reads keeps START to write waiting, and not START to read:\n"
-	"readers do not hinder each other.")
+	"While a device reads, START of a write access waits, and START of a read\n"
+	"access does not: readers do not disturb each other.")
 {
 	int fence = timeline_import(t, 1, t->fd, READ);
 
@@ -164,8 +165,8 @@ CONFORM(sync, waits_for_reader, NEED_SW_SYNC,
 }
 
 CONFORM(sync, interrupted, NEED_SW_SYNC,
-	"A signal ends START's wait with EINTR, so that a device that hangs does\n"
-	"not take the program along.")
+	"A signal ends the wait of START with EINTR, so that a hanging device does not\n"
+	"hang the program, too.")
 {
 	int fence = timeline_import(t, 1, t->fd, WRITE);
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dmabuf-conformance: what its parts share.
+ * dmabuf-conformance: types and functions that its parts share.
  *
- * Each check runs in a process of its own, with a buffer of its own where the
- * exporter can make one. So a check may just end where it has nothing more to
- * look at: nobody has to clean up after it, and a crash or a hang of it is one
- * failure and not the end of the run.
+ *	dmabuf-conformance.c	options, runs each check and judges it, KTAP
+ *	exporters.c		where buffers come from
+ *	check-*.c		the checks, one file for each topic
+ *	util.c			buffers, fences, processes, fdinfo and bufinfo
+ *	leak.c			what a check leaves behind
+ *
+ * Each check runs in a process of its own, with a buffer of its own if the exporter
+ * can make one. A check may therefore end anywhere without cleaning up, and if it
+ * crashes or hangs that is one failure, not the end of the run.
  */
 #ifndef TOOLS_DMA_BUF_CONFORMANCE_H
 #define TOOLS_DMA_BUF_CONFORMANCE_H
@@ -20,42 +25,42 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* How many pages a check's buffer has, where the exporter lets us choose */
+/* How many pages the buffer of a check has, if the exporter takes a size */
 #define BUFFER_PAGES	4
 
-/* How many descriptors the checks may have open at a time, and the program itself */
+/* How many descriptors the program and a check may have open together */
 #define DESCRIPTORS	128
 
 /*
- * Whoever reads bufinfo, or walks the buffers with a BPF program, refers to one
- * for a moment. Where that would be seen, a check looks again for a second.
+ * A program that reads bufinfo, or walks the buffers with BPF, holds a reference to one
+ * buffer for a moment. A check that would see this reference looks again for a second.
  */
 #define SETTLE_TRIES	20
 #define SETTLE_MS	50
 
 /*
- * What a check cannot do without. An exporter offers those of the first group,
- * the machine and the user's rights those of the second.
+ * What a check needs. The exporter provides the first group, the machine and the
+ * privileges of the user provide the second.
  */
 enum need {
 	NEED_ALLOC	= 1 << 0,	/* further buffers */
-	NEED_SIZES	= 1 << 1,	/* ... of a size that we choose */
-	NEED_ODD_SIZES	= 1 << 2,	/* ... even one of no whole pages */
+	NEED_SIZES	= 1 << 1,	/* ... of any size */
+	NEED_ODD_SIZES	= 1 << 2,	/* ... even if it is not whole pages */
 	NEED_ACCMODE	= 1 << 3,	/* descriptors that are read-only */
 	NEED_FRESH	= 1 << 4,	/* memory that the exporter supplies */
 
-	NEED_MMAP	= 1 << 8,	/* maps, which are of whole pages */
-	NEED_WRITE	= 1 << 9,	/* ... that can be written */
-	NEED_SYNC_FILE	= 1 << 10,	/* the two ioctls of sync_files */
-	NEED_SW_SYNC	= 1 << 11,	/* fences that signal when we say so */
+	NEED_MMAP	= 1 << 8,	/* mmap(), and a size of whole pages */
+	NEED_WRITE	= 1 << 9,	/* ... with PROT_WRITE */
+	NEED_SYNC_FILE	= 1 << 10,	/* the two ioctls for sync_files */
+	NEED_SW_SYNC	= 1 << 11,	/* fences that signal on request */
 	NEED_BUFINFO	= 1 << 12,	/* debugfs's list of buffers */
 };
 
 #define NEED_OF_EXPORTER	0xff
 
 /*
- * A way to get buffers. Functions return a negative errno, and open() has said
- * what is wrong when it returns one.
+ * A way to get buffers. The functions return a negative errno on failure, and open()
+ * has printed the reason then.
  */
 struct exporter {
 	const char *option;
@@ -63,26 +68,26 @@ struct exporter {
 	const char *help;
 	unsigned int gives;		/* of NEED_OF_EXPORTER */
 	int (*open)(const char *argument);
-	/* In: bytes that are asked for. Out: bytes that the buffer must have. */
+	/* *size: in, the bytes requested; out, the bytes that the buffer must have */
 	int (*alloc)(size_t *size, int flags);
 };
 
 extern const struct exporter exporters[];
 extern const unsigned int exporter_count;
 
-/* The one that --fd names has a buffer already; it is inherited, not made. */
+/* The descriptor of the only buffer, with --fd or --one-buffer; else -1 */
 extern int inherited_fd;
 
 /*
- * Set by open() where each buffer has maps, so that one without is a failure.
- * In general the hook is optional, and a driver may have it for some buffers.
+ * Set by open() if each buffer of the exporter can be mapped: one that cannot is a
+ * failure then. In general mmap is an optional hook, and may fail for some buffers.
  */
 extern bool always_maps;
 
 struct test {
 	const struct exporter *exporter;
-	int fd;				/* buffer */
-	size_t size;			/* of it, as the exporter told */
+	int fd;				/* of the buffer */
+	size_t size;			/* of the buffer, according to the exporter */
 	size_t page;
 	int timeline;			/* with NEED_SW_SYNC */
 };
@@ -92,15 +97,15 @@ struct check {
 	const char *name;
 	int line;
 	unsigned int needs;
-	const char *rule;		/* what has to hold, in prose */
-	const char *older;		/* which kernels are known to break it */
+	const char *rule;		/* what must hold, in prose */
+	const char *older;		/* which kernels are known to break the rule */
 	void (*run)(struct test *t);
 	struct check *next;
 };
 
 void check_register(struct check *check);
 
-/* A check with its paragraph. Its place in the file is its place in the list. */
+/* A check with its rule. The order in the file is the order in the list. */
 #define CONFORM_OLDER(topic_, name_, needs_, rule_, older_)			\
 static void topic_##_##name_(struct test *t);					\
 static struct check check_##topic_##_##name_ = {				\
@@ -121,15 +126,15 @@ static void topic_##_##name_(struct test *t)
 #define CONFORM(topic_, name_, needs_, rule_) \
 	CONFORM_OLDER(topic_, name_, needs_, rule_, NULL)
 
-/* So that the compiler holds the arguments against the format. */
+/* Makes the compiler check the arguments against the format. */
 #define PRINTF_LIKE(format_, first_)		\
 	__attribute__((__format__		\
 		       (__printf__, format_, first_)))
 
 /*
- * Verdicts. failed() goes on, stop() and skip() end the process that calls
- * them, which is the check's own or one that in_process() has started. note()
- * tells what could not be seen, and is no verdict.
+ * Verdicts. failed() returns. stop() and skip() end the process that calls them, which
+ * is that of the check or one that in_process() has started. note() says what could
+ * not be seen, and is not a verdict.
  */
 PRINTF_LIKE(1, 2) void note(const char *format, ...);
 PRINTF_LIKE(1, 2) void failed(const char *format, ...);
@@ -149,9 +154,9 @@ bool has_failed(void);
 			stop(__VA_ARGS__);	\
 	} while (0)
 
-/* @ret is a call's own result: negative means that errno says why it failed */
+/* @ret is the result of a system call: if it is negative, errno is set */
 PRINTF_LIKE(3, 4) void expect_errno(long ret, int err, const char *format, ...);
-/* @ret is a negative errno, or a success that is none if @err says so */
+/* @ret is a negative errno or a success. It must be -@err, a success if that is 0. */
 PRINTF_LIKE(3, 4) void expect_result(long ret, int err, const char *format, ...);
 const char *errno_name(int err);
 
@@ -165,10 +170,10 @@ int buffer_import(int fd, __u32 flags, int sync_file);
 ino_t buffer_ino(int fd);
 void *map_try(int fd, size_t len, int prot, int flags, off_t offset);
 void *map_whole(struct test *t, int fd, size_t size, int prot);
-/* Skips the check unless the file behind the map is the buffer's own. */
+/* Skip the check unless the mapping is one of the buffer's own file. */
 void need_own_map(int fd, const void *map);
 
-/* sync_files and the fences behind them */
+/* sync_files and their fences */
 int timeline_open(void);
 int timeline_fence(int timeline, __u32 seqno);
 int timeline_advance(int timeline, __u32 steps);
@@ -179,7 +184,7 @@ int sync_file_status(int sync_file);
 
 /* poll() without its structure: revents, 0 or a negative errno */
 int poll_once(int fd, short events, int timeout_ms);
-/* Have system calls that sleep for longer fail with EINTR */
+/* Between these two, a system call that sleeps for longer fails with EINTR. */
 void limit_begin(unsigned int ms);
 void limit_end(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: hold an exporter, and the core below it, against what
- * user space may rely on. Runs the checks and prints KTAP.
+ * dmabuf-conformance: check that an exporter, and the core below it, keep what
+ * user space may rely on. This file runs the checks and prints KTAP.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static const char * const topics[] = {
 	"memory", "parallel",
 };
 
-/* Patterns of names, as an option gives them that may come several times */
+/* Patterns of names, from an option that may be given several times */
 #define MAX_GLOBS	32
 
 struct globs {
@@ -50,8 +50,8 @@ static bool verbose;
 static unsigned int time_limit = 60;
 
 /*
- * Verdicts, in the process of a check. Its remarks go to the runner by a pipe,
- * one write each, as threads and children write there as well.
+ * Verdicts, in the process of a check. Remarks go to the runner through a pipe. Each is
+ * a single write, so that those of threads and children do not mix.
  */
 
 static int report_fd = -1;
@@ -110,7 +110,7 @@ void skip(const char *format, ...)
 {
 	va_list args;
 
-	/* What was found up to here is not forgotten. */
+	/* A check that has failed before it skips the rest is a failure. */
 	if (has_failed())
 		_exit(STATUS_FAILED);
 	va_start(args, format);
@@ -168,7 +168,7 @@ static int topic_rank(const struct check *check)
 	return i;
 }
 
-/* Constructors run in no order that the language promises: sort here. */
+/* The language promises no order of constructors, so sort here. */
 void check_register(struct check *check)
 {
 	struct check **link = &checks;
@@ -181,7 +181,7 @@ void check_register(struct check *check)
 	*link = check;
 }
 
-/* As comments of KTAP, whatever lines the text has */
+/* Print each line of a text as a comment of KTAP. */
 static void print_text(const char *text)
 {
 	size_t len;
@@ -217,7 +217,7 @@ static void need_of_exporter(unsigned int missing)
 			skip("%s", lacks[i].reason);
 }
 
-/* Unmapped again, as a check may count what refers to its buffer. */
+/* The mapping is removed again: a check may count the references to its buffer. */
 static void need_map(struct test *t, int prot, const char *what)
 {
 	void *map = map_try(t->fd, t->page, prot, MAP_SHARED, 0);
@@ -232,7 +232,7 @@ static void need_map(struct test *t, int prot, const char *what)
 
 static void need_maps(struct test *t, unsigned int needs)
 {
-	/* Legitimate, but the checks go by pages: the end is in none. */
+	/* Such a size is allowed, but the checks of mappings work on whole pages. */
 	if (!t->size || t->size % t->page)
 		skip("the buffer has %zu bytes, which are no whole pages of %zu", t->size,
 		     t->page);
@@ -251,7 +251,7 @@ static void need_sync_files(struct test *t)
 		return;
 	if (kernel_before(6, 0))
 		skip("kernels before 6.0 have no sync_files of buffers");
-	/* DRM selects sync_files, so where it is they are. */
+	/* CONFIG_DRM selects CONFIG_SYNC_FILE. */
 	if (!access("/sys/class/drm", F_OK) || !access("/sys/kernel/debug/sync", F_OK))
 		stop("the kernel has sync_files, and EXPORT_SYNC_FILE fails with ENOTTY");
 	skip("needs a kernel with CONFIG_SYNC_FILE");
@@ -299,7 +299,7 @@ static void provide(struct test *t, const struct check *check)
  * Running them
  */
 
-/* What came from a check: its remarks, and why it was skipped */
+/* What a check has sent: its remarks, and why it was skipped */
 struct outcome {
 	enum status status;
 	char remarks[8192];
@@ -318,10 +318,10 @@ static _Noreturn void check_main(const struct check *check, const struct exporte
 	};
 	int null;
 
-	/* A group of its own, so that nothing which it starts outlives it. */
+	/* A process group of its own: children can be killed with it. */
 	setpgid(0, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
-	/* Who reads the results shall see their end, even if this never ends. */
+	/* Do not keep the standard output open, should this process never end. */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);
@@ -338,7 +338,7 @@ static size_t remarks_room(const struct outcome *outcome)
 	return sizeof(outcome->remarks) - 1 - outcome->len;
 }
 
-/* Not reaped: the number stays that of the process's group. */
+/* WNOWAIT does not reap, so the PID stays valid as that of the process group. */
 static bool is_over(pid_t pid)
 {
 	siginfo_t info = {};
@@ -347,8 +347,9 @@ static bool is_over(pid_t pid)
 }
 
 /*
- * Reads till the check's process is over; false if the time is over before. A
- * child that it left behind has the pipe open still, so its end does not tell.
+ * Read until the check's process has ended. Returns false if the time limit comes
+ * first. End of file on the pipe is no sign of the end, as a child that the check left
+ * behind keeps the pipe open.
  */
 static bool follow(pid_t pid, int pipe_fd, struct outcome *outcome)
 {
@@ -400,10 +401,10 @@ static void run_check(const struct check *check, const struct exporter *exporter
 	full = !remarks_room(outcome);
 	if (!in_time || full)
 		kill(-pid, SIGKILL);
-	/* In the kernel not even SIGKILL may reach it: do not wait for ever. */
+	/* A process that hangs in the kernel ignores SIGKILL: do not wait for ever. */
 	for (i = 0; i < 100 && !is_over(pid); i++)
 		sleep_ms(50);
-	/* It may have left a child behind. */
+	/* The check may have left a child behind. */
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, WNOHANG);
 	close(pipe_fds[0]);
@@ -422,7 +423,7 @@ static void run_check(const struct check *check, const struct exporter *exporter
 		outcome->status = WEXITSTATUS(status);
 }
 
-/* A remark of the runner itself. It is left out if the check has filled the room. */
+/* A remark of the runner itself, dropped if the check has used up all room */
 PRINTF_LIKE(2, 3)
 static void add_failure(struct outcome *outcome, const char *format, ...)
 {
@@ -439,7 +440,7 @@ static void add_failure(struct outcome *outcome, const char *format, ...)
 	outcome->status = STATUS_FAILED;
 }
 
-/* Runs a check, and sees whether it leaves buffers behind. */
+/* Run a check, and see whether it leaves buffers behind. */
 static void watch_check(const struct check *check, const struct exporter *exporter,
 			struct outcome *outcome)
 {
@@ -481,7 +482,7 @@ static bool selected(const struct check *check)
 	return !wanted.count || fits_any(check, &wanted);
 }
 
-/* What is counted at the end */
+/* Totals of the run */
 enum verdict {
 	PASSED,
 	FAILED,
@@ -499,7 +500,7 @@ static enum verdict judge(const struct check *check, struct outcome *outcome)
 		return known ? XFAILED : FAILED;
 	if (!known)
 		return PASSED;
-	/* Whoever said so wants to know that it is mended. */
+	/* A pass is reported, so that --expect-failure is dropped after a repair. */
 	snprintf(outcome->why, sizeof(outcome->why), "a pass, and --expect-failure names it");
 	return FAILED;
 }
@@ -547,8 +548,8 @@ static unsigned int count_selected(void)
 }
 
 /*
- * What was printed so far must have got somewhere: results that are lost are no
- * success. False if it has not, after saying so.
+ * Flush the output. Returns false after saying that it could not be written: lost
+ * results are not a success.
  */
 static bool output_good(void)
 {
@@ -561,7 +562,7 @@ static bool output_good(void)
 	return false;
 }
 
-/* Once, when it comes to be so */
+/* Say once that buffers left behind can no longer be seen. */
 static void tell_if_blind(void)
 {
 	static bool told;
@@ -592,7 +593,7 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 	for (check = checks; check; check = check->next) {
 		if (!selected(check))
 			continue;
-		/* Also because a child must not inherit what is not written yet. */
+		/* A child must not inherit output that is not written yet, either. */
 		if (!output_good())
 			return STATUS_USAGE;
 		watch_check(check, exporter, &outcome);
@@ -601,7 +602,7 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 		print_outcome(check, &outcome, verdict, ++number);
 		tell_if_blind();
 	}
-	/* The buffer goes on living: it keeps none of the names that it was given. */
+	/* The buffer lives on after the run: do not leave a name of ours on it. */
 	if (inherited_fd >= 0)
 		buffer_name(inherited_fd, "");
 	printf("# Totals: pass:%u fail:%u xfail:%u skip:%u\n", counts[PASSED], counts[FAILED],
@@ -609,7 +610,7 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 	return counts[FAILED] ? STATUS_FAILED : STATUS_PASSED;
 }
 
-/* Have the checks run on one buffer, as if somebody had left it to them. */
+/* Run the checks on one buffer, as if it had been inherited with --fd. */
 static bool keep_one_buffer(const struct exporter *exporter)
 {
 	size_t size = BUFFER_PAGES * getpagesize();
@@ -652,8 +653,8 @@ static void print_help(void)
 	unsigned int i;
 
 	printf("%s\n"
-	       "Holds the buffers of an exporter, and the kernel's dma-buf core, against what\n"
-	       "user space may rely on. Prints KTAP; each failure comes with the rule.\n\n"
+	       "Check that the buffers of an exporter, and the kernel's dma-buf core, keep what\n"
+	       "user space may rely on. The output is KTAP; a failure comes with its rule.\n\n"
 	       "EXPORTER is one of\n", synopsis);
 	for (i = 0; i < exporter_count; i++) {
 		snprintf(option, sizeof(option), "--%s %s", exporters[i].option,
@@ -661,17 +662,17 @@ static void print_help(void)
 		printf("  %-18s %s\n", option, exporters[i].help);
 	}
 	printf("\nOPTIONS are\n"
-	       "  -c, --check GLOB   only the checks whose name fits, like 'mmap.*'; if given\n"
-	       "                     several times, those that fit any\n"
-	       "  -l, --list         print the checks and their rules, run none\n"
+	       "  -c, --check GLOB   run only checks whose name matches, like 'mmap.*'; can be\n"
+	       "                     given several times\n"
+	       "  -l, --list         print the checks and their rules, and run none\n"
 	       "  -x, --expect-failure GLOB\n"
-	       "                     these are known to fail, and it is a failure if they do not\n"
-	       "  -1, --one-buffer   have one buffer for all checks, as with --fd\n"
-	       "  -t, --timeout S    seconds that one check may take (%u)\n"
-	       "  -v, --verbose      print each check's rule, not only of those that fail\n"
+	       "                     checks that must fail; if one passes, that is a failure\n"
+	       "  -1, --one-buffer   use one buffer for all checks, as with --fd\n"
+	       "  -t, --timeout S    time limit for each check, in seconds (default: %u)\n"
+	       "  -v, --verbose      print the rule of each check, not only of those that fail\n"
 	       "  -h, --help         print this\n\n"
 	       "Exit status: 0 no check failed, 1 one did, 2 the command line is wrong, the\n"
-	       "exporter cannot be had, or the output cannot be written.\n", time_limit);
+	       "exporter is not available, or the output cannot be written.\n", time_limit);
 }
 
 static enum status usage(const char *what)
@@ -681,7 +682,7 @@ static enum status usage(const char *what)
 	return STATUS_USAGE;
 }
 
-/* False, after saying why, if @glob cannot be one more of @globs. */
+/* Add @glob to @globs. Returns false after saying why it cannot be added. */
 static bool add_glob(struct globs *globs, const char *glob, const char *option)
 {
 	const struct check *check = checks;
@@ -704,8 +705,9 @@ static bool add_glob(struct globs *globs, const char *glob, const char *option)
 }
 
 /*
- * The standard descriptors must be open, or a device or a pipe would get the number
- * of one and be written to. False if there is nowhere to print to.
+ * Make sure that the standard descriptors are open. Otherwise a device or a pipe would
+ * get the number of one of them, and output would be written to it. Returns false if
+ * there is nowhere to print to.
  */
 static bool have_standard_descriptors(void)
 {
@@ -724,8 +726,8 @@ static bool have_standard_descriptors(void)
 }
 
 /*
- * A check that cannot have a descriptor would blame the exporter for it. False, after
- * saying so, if there are too few.
+ * A check that runs out of descriptors would blame the exporter. Returns false after
+ * saying that there are too few.
  */
 static bool have_descriptors(void)
 {
@@ -755,7 +757,7 @@ static bool have_descriptors(void)
 	return enough;
 }
 
-/* For run_probe(): does this descriptor come through exec? */
+/* --probe, for run_probe(): tell whether this descriptor was inherited over exec. */
 static int probe(const char *number)
 {
 	return fcntl(atoi(number), F_GETFD) >= 0;
@@ -773,7 +775,7 @@ static bool parse_seconds(const char *text, unsigned int *seconds)
 	return true;
 }
 
-/* Long options beyond these are exporters, by their place in the table. */
+/* Values of long options from here on are indices into exporters[]. */
 #define FIRST_EXPORTER	0x100
 #define MAX_OPTIONS	32
 
@@ -792,10 +794,10 @@ struct request {
 	const struct exporter *exporter;
 	const char *argument;
 	bool help, list, one_buffer;
-	bool runs;		/* an option says how checks are run */
+	bool runs;		/* there is an option that only a run can use */
 };
 
-/* Takes the whole command line before anything is done. STATUS_PASSED if it is right. */
+/* Parse the whole command line, and do nothing. Returns STATUS_PASSED if it is right. */
 static enum status parse(int argc, char **argv, struct request *request)
 {
 	struct option options[MAX_OPTIONS] = {};
@@ -850,13 +852,13 @@ static enum status parse(int argc, char **argv, struct request *request)
 		}
 	}
 	if (optind < argc)
-		return usage("words that are no options are not understood");
+		return usage("arguments other than options are not allowed");
 	if (request->help)
 		return STATUS_PASSED;
 	if (request->list && (request->exporter || request->runs))
-		return usage("--list runs no check: it goes with --check alone");
+		return usage("--list runs no checks: combine it with --check only");
 	if (!request->list && !request->exporter)
-		return usage("no exporter is named");
+		return usage("an exporter is missing");
 	return STATUS_PASSED;
 }
 
@@ -866,7 +868,7 @@ static enum status check_exporter(const struct request *request)
 
 	if (!have_descriptors())
 		return STATUS_USAGE;
-	/* Poll on a pipe, not a signal, tells when a check is over. */
+	/* If the reader of the output is gone, output_good() says so, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	if (exporter->open(request->argument))
 		return STATUS_USAGE;
@@ -896,7 +898,7 @@ int main(int argc, char **argv)
 		status = check_exporter(&request);
 	if (status == STATUS_USAGE || !output_good())
 		return STATUS_USAGE;
-	/* Some file systems tell only now that there is no room. */
+	/* Some file systems report only at close() that no space was left. */
 	if (close(STDOUT_FILENO)) {
 		fprintf(stderr, "dmabuf-conformance: cannot close the standard output: %s\n",
 			strerror(errno));

@@ -22,7 +22,7 @@
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
 
-/* Distributions leave DRM's headers to libdrm, or do not. */
+/* DRM's headers come with libdrm in some distributions, with the kernel in others. */
 #ifdef HAVE_DRM
 #include <drm/drm.h>
 #elif defined(HAVE_LIBDRM)
@@ -39,7 +39,7 @@
 int inherited_fd = -1;
 bool always_maps;
 
-/* One exporter is open in a run; what it keeps is kept here. */
+/* State of the exporter: a run has only one. */
 static int device = -1;
 static const char *device_path;
 static enum v4l2_buf_type v4l2_type;
@@ -57,7 +57,7 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-/* Says why there is no such exporter. @err is an errno, or 0 if none says it. */
+/* Say why the exporter is not available. @err is an errno, or 0 if there is none. */
 PRINTF_LIKE(3, 4)
 static int complain(int err, const char *hint, const char *format, ...)
 {
@@ -75,7 +75,7 @@ static int complain(int err, const char *hint, const char *format, ...)
 	return err ? -err : -EINVAL;
 }
 
-/* Looked at first: to open what is no device may take for ever, or succeed. */
+/* Check the type before open(), which could block on a FIFO, or succeed on a file. */
 static int open_device(const char *path, int mode, const char *hint)
 {
 	struct stat st;
@@ -91,7 +91,7 @@ static int open_device(const char *path, int mode, const char *hint)
 			"cannot open %s", path);
 }
 
-/* The device is there, but does not do what a check needs from the start. */
+/* The device exists, but cannot do what every check needs. */
 static int unfit(int err, const char *why, const char *hint)
 {
 	return complain(err, hint, "%s %s", device_path, why);
@@ -106,8 +106,7 @@ static bool is_buffer(int fd, unsigned long *magic)
 }
 
 /*
- * Tries it once: what makes no buffer at all is no exporter. @what says how it was
- * asked for one.
+ * Make one buffer, to see that the exporter can. @what is the request, for the message.
  */
 static int try_device(int (*alloc)(size_t *size, int flags), const char *what,
 		      const char *hint)
@@ -155,17 +154,17 @@ static int heap_open(const char *name)
 	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return complain(0, "see ls /dev/dma_heap",
 				"--heap wants a heap's name, not a path");
-	/* Kept till the end, as the path of the device */
+	/* Never freed: the exporter needs the path until the end. */
 	if (asprintf(&path, "/dev/dma_heap/%s", name) < 0)
 		return complain(ENOMEM, NULL, "no memory");
-	/* Other heaps may have memory that is not for the CPU. */
+	/* The memory of other heaps may not be accessible to the CPU. */
 	always_maps = !strcmp(name, "system");
 	err = open_device(path, O_RDONLY, hint);
 	return err ? err : try_device(heap_alloc, "DMA_HEAP_IOCTL_ALLOC", hint);
 }
 
 /*
- * udmabuf: the memory is that of a memfd, which the buffer holds
+ * udmabuf: the memory is that of a memfd, to which the buffer holds a reference
  */
 
 static int udmabuf_alloc(size_t *size, int flags)
@@ -205,7 +204,7 @@ static int udmabuf_open(const char *unused)
  */
 
 #if defined(HAVE_DRM) || defined(HAVE_LIBDRM)
-/* A line of 32-bit pixels that fills a page of 4k, and as many lines as needed */
+/* Lines of 32-bit pixels, each of which fills a page of 4 KiB */
 static int drm_alloc(size_t *size, int flags)
 {
 	struct drm_mode_create_dumb dumb = {
@@ -227,7 +226,7 @@ static int drm_alloc(size_t *size, int flags)
 		prime.flags |= DRM_RDWR;
 	err = result(ioctl(device, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime));
 
-	/* The handle holds the buffer as well: only the descriptor shall. */
+	/* Close the handle, so that only the descriptor holds the buffer. */
 	gem.handle = dumb.handle;
 	ioctl(device, DRM_IOCTL_GEM_CLOSE, &gem);
 	*size = dumb.size;
@@ -247,7 +246,7 @@ static int drm_open(const char *path)
 	if (!(prime.value & DRM_PRIME_CAP_EXPORT))
 		return unfit(0, "exports no buffers (PRIME)", NULL);
 
-	/* Tried, as drivers without a screen do not tell whether they can. */
+	/* Drivers without a screen do not report whether they can: try. */
 	return try_device(drm_alloc, "CREATE_DUMB and PRIME_HANDLE_TO_FD",
 			  "name a card that drives a screen, or vgem's");
 }
@@ -270,13 +269,13 @@ static int drm_alloc(size_t *size, int flags)
 /*
  * V4L2: MMAP buffers, exported with EXPBUF
  *
- * A queue belongs to one opened file at a time, and ends with it; what was
- * exported from it lives on. So each buffer is made with a file of its own.
+ * A queue belongs to one open file, and ends when that is closed. Buffers that were
+ * exported from the queue live on, so each buffer is made with a file of its own.
  */
 
 static pthread_mutex_t v4l2_queue = PTHREAD_MUTEX_INITIALIZER;
 
-/* Exports the only buffer of a new queue. */
+/* Export the only buffer of a new queue. */
 static int v4l2_export(int dev, size_t *size, int flags)
 {
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {};
@@ -333,7 +332,7 @@ static int v4l2_open(const char *path)
 	err = open_device(path, O_RDWR, "see ls /dev/video*");
 	if (err)
 		return err;
-	/* V4L2's MMAP memory is there to be mapped. */
+	/* V4L2's MMAP memory can always be mapped. */
 	always_maps = true;
 	if (ioctl(device, VIDIOC_QUERYCAP, &cap))
 		return unfit(errno, "is not a V4L2 device", "see ls /dev/video*");
@@ -385,7 +384,7 @@ static int testdev_alloc(size_t *size, int flags)
 
 	if (ioctl(device, DMA_BUF_TEST_CREATE, &create))
 		return -errno;
-	/* The session would keep what is known of the buffer, and its memory. */
+	/* The device keeps a record of each buffer, and its memory, until this. */
 	id.id = create.id;
 	ioctl(device, DMA_BUF_TEST_FREE, &id);
 	return create.fd;
@@ -409,7 +408,7 @@ static int testdev_open(const char *mode)
 }
 
 /*
- * A descriptor that the program's starter opened
+ * A descriptor that the program has inherited
  */
 
 static int fd_open(const char *text)

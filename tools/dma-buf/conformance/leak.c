@@ -16,11 +16,11 @@
 /*
  * Buffers
  *
- * bufinfo lists the buffers of the whole system, and other programs make and close
- * some all the time. A buffer counts as left behind by a check if
+ * bufinfo lists the buffers of the whole system, where other programs export and close
+ * buffers all the time. A buffer counts as left behind by a check if
  *
- *	it was not there before the check,
- *	it is still there a second after the check's processes have ended,
+ *	it was not listed before the check,
+ *	it is still listed a second after the processes of the check have ended,
  *	it is of the exporter that is being checked,
  *	no process has it open or mapped, and no device is attached to it.
  */
@@ -124,7 +124,10 @@ static bool learn_exporter(ino_t ino)
 	return !bufinfo_read(find_exporter, &search) && search.found;
 }
 
-/* A link like /proc/PID/fd/N. Nothing but a buffer is asked, or it may not answer. */
+/*
+ * path is a link like /proc/PID/fd/N. Only files that are named like buffers get a
+ * stat(), which might block on others (a dead network file system).
+ */
 static bool link_is(const char *path, ino_t ino)
 {
 	char target[16] = "";
@@ -169,7 +172,7 @@ static bool any_of(const char *pattern, bool (*is)(const char *path, ino_t ino),
 	return found;
 }
 
-/* Threads are looked at, as a process whose first one has ended shows nothing. */
+/* Look at threads: a process whose main thread has ended shows nothing itself. */
 static bool is_held(ino_t ino)
 {
 	return any_of("/proc/[0-9]*/task/[0-9]*/fd/*", link_is, ino) ||
@@ -198,9 +201,9 @@ static bool goes_away(ino_t ino)
 }
 
 /*
- * Gets ready to see which buffers checks leave behind; watch_blind() tells whether that
- * can be seen. An exporter that keeps even a buffer which was only made and closed is
- * not watched, as each check would fail: fd.released tells of it.
+ * Prepare for seeing which buffers checks leave behind. watch_blind() tells whether that
+ * is possible. An exporter that keeps every buffer is not watched, because each check
+ * would fail then; fd.released reports it.
  */
 void watch_start(const struct exporter *exporter)
 {
@@ -229,7 +232,7 @@ void watch_start(const struct exporter *exporter)
 		blind = "this exporter leaves each buffer behind, of which fd.released tells";
 }
 
-/* NULL while buffers that are left behind would be seen; else why not */
+/* NULL if buffers that are left behind can be seen, else the reason why not */
 const char *watch_blind(void)
 {
 	return blind;
@@ -241,7 +244,7 @@ void watch_before(void)
 		blind = "bufinfo cannot be read any more, or is damaged";
 }
 
-/* How many buffers are left since watch_before(). Some of their numbers go to @inos. */
+/* How many buffers were left since watch_before(); the first @room of them in @inos */
 unsigned int watch_after(ino_t *inos, unsigned int room)
 {
 	struct listing now = {};
@@ -273,7 +276,7 @@ unsigned int watch_after(ino_t *inos, unsigned int room)
  * Memory
  */
 
-/* The sum of what a file of /proc says of some keys, which it may have often */
+/* The sum of all values that a file in /proc has for some keys */
 static long long sum_of(const char *path, const char * const *keys)
 {
 	long long sum = 0, value;
@@ -295,7 +298,7 @@ static long long sum_of(const char *path, const char * const *keys)
 	return sum;
 }
 
-/* Root can have what each processor has counted for itself added up by a read. */
+/* Reading this file, as root, adds up the counters that each processor has. */
 #define STAT_REFRESH	"/proc/sys/vm/stat_refresh"
 
 bool kernel_memory_exact(void)
@@ -305,9 +308,9 @@ bool kernel_memory_exact(void)
 
 /*
  * How many KiB the kernel uses for itself: all memory that is neither free nor used by
- * programs, the page cache or caches that can be shrunk. Pages on a processor's list
- * of free pages are free as well, though meminfo does not count them as such. Some uses
- * are not told apart, so only the difference of two results means anything.
+ * programs, the page cache or reclaimable caches. The free pages on each processor's
+ * list are subtracted, too, as meminfo does not count them as free. Other uses cannot be
+ * told apart, so only the difference of two results means anything.
  */
 long long kernel_memory(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmabuf-conformance: buffers, fences, processes, and what the kernel tells.
+ * dmabuf-conformance: buffers, fences, processes, fdinfo and bufinfo.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static int result(int ret)
 	return ret < 0 ? -errno : ret;
 }
 
-/* The names that can turn up here; libc has a function for it only if new. */
+/* Names of the errors that occur here. strerrorname_np() is too new to rely on. */
 const char *errno_name(int err)
 {
 	static const struct {
@@ -64,7 +64,7 @@ int buffer_try(struct test *t, size_t *size, int flags)
 	return t->exporter->alloc(size, flags);
 }
 
-/* One more like the check's own: *size bytes if the exporter takes a size. */
+/* Another buffer like that of the check: *size bytes if the exporter takes a size */
 int buffer_new(struct test *t, size_t *size)
 {
 	int fd = buffer_try(t, size, O_RDWR | O_CLOEXEC);
@@ -109,7 +109,7 @@ ino_t buffer_ino(int fd)
 	return st.st_ino;
 }
 
-/* NULL if there is no map; errno says why */
+/* Returns NULL, with errno set, if the buffer cannot be mapped. */
 void *map_try(int fd, size_t len, int prot, int flags, off_t offset)
 {
 	void *map = mmap(NULL, len, prot, flags, fd, offset);
@@ -127,8 +127,8 @@ void *map_whole(struct test *t, int fd, size_t size, int prot)
 }
 
 /*
- * Fences that signal when a program says so. No uapi header has them, as they
- * are there for tests alone; drivers/dma-buf/sw_sync.c describes them.
+ * Fences that signal on request. They are for tests only, so no uapi header has their
+ * ioctls; drivers/dma-buf/sw_sync.c describes them.
  */
 
 struct sw_sync_create {
@@ -159,7 +159,7 @@ int timeline_advance(int timeline, __u32 steps)
 	return result(ioctl(timeline, SW_SYNC_ADVANCE, &steps));
 }
 
-/* Puts a fence into the buffer; the sync_file stays with the caller. */
+/* Add a fence to the buffer. The caller owns the sync_file that is returned. */
 int timeline_import(struct test *t, __u32 seqno, int fd, __u32 flags)
 {
 	int fence = timeline_fence(t->timeline, seqno);
@@ -234,7 +234,7 @@ static void wake_up(int signal)
 	(void)signal;
 }
 
-/* The signal comes again and again, so that none is lost before the call. */
+/* The signal repeats: one that arrives before the system call has no effect. */
 void limit_begin(unsigned int ms)
 {
 	struct sigaction action = { .sa_handler = wake_up };
@@ -274,10 +274,10 @@ long long now_ms(void)
 }
 
 /*
- * What /proc and debugfs say
+ * /proc and debugfs
  */
 
-/* How many lines have the key; the last one's value is copied. */
+/* Returns how many lines have the key, and copies the value of the last one. */
 int fdinfo_get(int fd, const char *key, char *value, size_t len)
 {
 	size_t key_len = strlen(key);
@@ -313,7 +313,7 @@ static long fdinfo_count(int fd)
 	return count;
 }
 
-/* The count: the one that is right, if it gets there within a second */
+/* Returns the count, after waiting up to a second for it to become right. */
 long fdinfo_count_settled(int fd, long right)
 {
 	long count = fdinfo_count(fd);
@@ -369,7 +369,7 @@ struct fd_state fd_state(void)
 	return (struct fd_state){ .total = fd_total(), .lowest = fd_lowest() };
 }
 
-/* A number that is reserved and not used is in no list, but is not free. */
+/* A number that was reserved and never used is not listed, but is not free either. */
 void expect_no_fd_left(struct fd_state before)
 {
 	struct fd_state now = fd_state();
@@ -445,7 +445,7 @@ static void count_line(const struct bufinfo_reader *reader, enum bufinfo_kind ki
 	tally->lines += kind == BUFINFO_BUFFER && reader->buffer.ino == tally->ino;
 }
 
-/* How many lines of the list are of the buffer with this inode number */
+/* How many lines bufinfo has for the buffer with this inode number */
 int bufinfo_lines(ino_t ino)
 {
 	struct tally tally = { .ino = ino };
@@ -455,7 +455,7 @@ int bufinfo_lines(ino_t ino)
 	return tally.lines;
 }
 
-/* How many are left of one that was closed; none, if they go within a second */
+/* Likewise for a closed buffer: none, if they disappear within a second */
 int bufinfo_lines_left(ino_t ino)
 {
 	int lines = bufinfo_lines(ino), i;
@@ -468,8 +468,8 @@ int bufinfo_lines_left(ino_t ino)
 }
 
 /*
- * A map need not refer to the buffer's file: the exporter may put another one
- * behind it. Then the map is that one's, with its rules and references.
+ * True if the mapping is one of the buffer's own file. The exporter may have put another
+ * file into vma->vm_file: then the rules and references of that file count.
  */
 static bool map_is_own(int fd, const void *map)
 {
@@ -515,12 +515,12 @@ bool kernel_before(unsigned int major, unsigned int minor)
 }
 
 /*
- * Other processes and other memory
+ * Other processes and memory
  */
 
 /*
- * Runs a function in a child. What fails there fails here as well. Returns the
- * signal that killed the child, if one did.
+ * Run a function in a child process. A failure there is a failure of the check. Returns
+ * the signal that killed the child, 0 if none did.
  */
 int in_process(void (*function)(void *data), void *data)
 {
@@ -590,7 +590,7 @@ int receive_fd(int sock)
 	return fd;
 }
 
-/* The descriptor that comes out at the other end of a socket */
+/* Send a descriptor through a socket, and return the one that is received. */
 int pass_fd(int fd)
 {
 	int pair[2], err, other;
@@ -607,8 +607,8 @@ int pass_fd(int fd)
 }
 
 /*
- * Executes this program anew, as main() knows: is the descriptor open there?
- * Returns 1, 0, or a negative value if that cannot be told.
+ * Execute this program again with --probe, to see whether the descriptor is inherited.
+ * Returns 1 if it is, 0 if not, or a negative value if that cannot be told.
  */
 int run_probe(int fd)
 {
@@ -627,7 +627,7 @@ int run_probe(int fd)
 	return WEXITSTATUS(status) > 1 ? -1 : WEXITSTATUS(status);
 }
 
-/* Memory of which the first bytes can be read, and what follows cannot */
+/* Memory that can be read for so many bytes, and no further */
 void *edge_of_memory(size_t readable)
 {
 	size_t page = getpagesize();

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: JSON and graphs, for programs. Neither depends on the locale.
+ * lsdmabuf: JSON and graphs, for programs. The output does not depend on the locale,
+ * as it may be read on another machine.
+ *
+ * Names are escaped here, in put_json_string() and put_dot_text().
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lsdmabuf.h"
 
-/* No locale has a say in this: what is read elsewhere means the same there. */
 static bool is_utf8(const char *s)
 {
 	unsigned int n;
@@ -19,8 +21,8 @@ static bool is_utf8(const char *s)
 }
 
 /*
- * Strings of JSON are Unicode. Bytes that are not have a replacement character
- * each here, and put_json_name() adds the bytes themselves.
+ * Strings in JSON are Unicode. Each byte that is not UTF-8 becomes a replacement
+ * character here, and put_json_name() adds the bytes themselves.
  */
 static void put_json_string(struct text *out, const char *s)
 {
@@ -35,8 +37,8 @@ static void put_json_string(struct text *out, const char *s)
 		else if (c == '"' || c == '\\')
 			text_printf(out, "\\%c", c);
 		/*
-		 * JSON would take most of these as they are, but people have a look
-		 * at it on a terminal. Beyond 16 bits it takes two escapes.
+		 * JSON allows most of these unescaped, but it is also read on
+		 * terminals. A character of more than 16 bits takes two escapes.
 		 */
 		else if (is_deceptive(c) && c > 0xffff)
 			text_printf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
@@ -49,7 +51,7 @@ static void put_json_string(struct text *out, const char *s)
 	text_puts(out, "\"");
 }
 
-/* "KEY": the string, or null; and "KEY_hex" if the string cannot be exact */
+/* "KEY": the string, or null. If it is not UTF-8, "KEY_hex" has its bytes. */
 static void put_json_name(struct text *out, const char *key, const char *s)
 {
 	text_printf(out, "\"%s\": ", key);
@@ -71,7 +73,7 @@ static const char *json_bool(bool value)
 	return value ? "true" : "false";
 }
 
-/* Addresses are words: readers whose numbers are doubles would round them. */
+/* Addresses are strings: a reader that keeps numbers as doubles would round them. */
 static void put_json_map(struct text *out, const struct use *use)
 {
 	text_printf(out,
@@ -98,7 +100,7 @@ static void put_json_holder(struct text *out, const struct holder *holder)
 
 static void put_json_devices(struct text *out, const struct buffer *buffer)
 {
-	/* Not an empty list: nobody has said that there are none. */
+	/* null, because an empty list would say that there are no devices. */
 	if (!buffer->devices_known) {
 		text_puts(out, "null");
 		return;
@@ -142,7 +144,7 @@ static void put_json_buffer(struct text *out, const struct buffer *buffer)
 	text_puts(out, "]}");
 }
 
-/* A sentence for each kind of what is lacking: none if the list is complete */
+/* A sentence for each kind of lack, none if the list is complete */
 static void put_json_lacks(struct text *out, const struct snapshot *snap)
 {
 	struct text words = { 0 };
@@ -164,8 +166,8 @@ static void put_json_lacks(struct text *out, const struct snapshot *snap)
 }
 
 /*
- * A line for each buffer, holder, process and exporter: so grep and diff are of use
- * on it as well.
+ * Each buffer, holder, process and exporter has a line of its own, so that grep and
+ * diff work on the output.
  */
 void print_json(struct text *out, const struct snapshot *snap)
 {
@@ -201,7 +203,7 @@ void print_json(struct text *out, const struct snapshot *snap)
 	text_printf(out, "\"unheld_buffers\": %zu, \"unheld_size\": %llu, ",
 		    snap->unheld_count, snap->unheld_size);
 	text_printf(out, "\"unheld_size_exact\": %s},\n", json_bool(snap->unheld_exact));
-	/* Whether the list is complete is part of what it says. */
+	/* A reader of the JSON alone must see whether the list is complete. */
 	text_printf(out, " \"unread_processes\": %zu, \"bufinfo_read\": %s,\n",
 		    snap->lacks[LACK_PROCESS], json_bool(snap->bufinfo_read));
 	put_json_lacks(out, snap);
@@ -209,8 +211,8 @@ void print_json(struct text *out, const struct snapshot *snap)
 }
 
 /*
- * Within quotes, graphviz takes backslashes and HTML's entities for its own. The
- * name is made visible first, which leaves no control character in it.
+ * Within quotes, graphviz interprets backslashes and HTML entities. escape_visible()
+ * goes first, so that no control character is left.
  */
 static void put_dot_text(struct text *out, const char *s)
 {
@@ -229,7 +231,10 @@ static void put_dot_text(struct text *out, const char *s)
 	text_free(&visible);
 }
 
-/* The driver does not count: bufinfo's lists have none, fdinfo's do. */
+/*
+ * The driver is not compared: fdinfo names it and bufinfo does not, and both may
+ * list the same device for different buffers.
+ */
 static int compare_nodes(const void *a, const void *b)
 {
 	const struct device *one = *(struct device **)a, *two = *(struct device **)b;
@@ -237,7 +242,7 @@ static int compare_nodes(const void *a, const void *b)
 	return strcmp(one->name, two->name);
 }
 
-/* A device has one node, however many buffers it is attached to. */
+/* One node for each device, however many buffers it is attached to */
 static void put_device_nodes(struct text *out, const struct snapshot *snap)
 {
 	struct device **devices = NULL;
@@ -305,7 +310,7 @@ static void put_dot_buffer(struct text *out, const struct buffer *buffer,
 		const struct device *device = &buffer->devices[i];
 
 		text_printf(out, "\tb%llu -> d%u [dir=none", buffer->ino, device->node);
-		/* One edge, so that the graph does not get wider with each map. */
+		/* One edge with a count keeps the graph narrow. */
 		if (device->times > 1)
 			text_printf(out, ", label=\"%u times\"", device->times);
 		text_puts(out, "];\n");
@@ -313,13 +318,13 @@ static void put_dot_buffer(struct text *out, const struct buffer *buffer,
 }
 
 /*
- * From processes by buffers to devices, from left to right. Names are labels alone:
- * nodes are called by numbers, which nobody can choose.
+ * The graph leads from processes on the left by buffers to devices on the right. Nodes
+ * are identified by numbers. Names, which programs choose, are only labels.
  */
 void print_dot(struct text *out, const struct snapshot *snap, const struct style *style)
 {
 	text_puts(out, "digraph dmabuf {\n\trankdir=LR;\n\tcharset=\"UTF-8\";\n");
-	/* A picture is looked at without what was said when it was made. */
+	/* Whoever sees the picture has not seen standard error. */
 	if (!snapshot_is_complete(snap))
 		text_puts(out, "\tlabel=\"incomplete\";\n");
 	for (size_t i = 0; i < snap->process_count; i++) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: list the dma-bufs of the system, with who holds them.
+ * lsdmabuf: list the dma-bufs of the system and their holders.
  *
- * The options, and the repetition of --watch. See lsdmabuf.h for the other parts.
+ * This file has the options, the writing, and --watch. lsdmabuf.h has a map of the
+ * other files.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -46,14 +47,15 @@ static struct options {
 };
 
 /*
- * The terminal while --watch has it: another screen, no cursor, keys at once and
- * without an echo. Handlers give it back, so these are written before it is taken.
+ * --watch switches the terminal to its alternate screen, hides the cursor, and reads
+ * keys at once and without an echo. Signal handlers undo that with leave_screen(), so
+ * each flag is set before the change that it stands for.
  */
 static struct termios saved_termios;
 static bool screen_taken, keys_taken;
 static bool wants_redraw;
 
-/* A handler may run between any two instructions: nothing is kept in registers. */
+/* A signal handler may run between any two instructions, so every access counts. */
 static bool flag(const bool *f)
 {
 	return __atomic_load_n(f, __ATOMIC_SEQ_CST);
@@ -66,12 +68,12 @@ static void set_flag(bool *f, bool value)
 
 static void write_or_ignore(const char *s, size_t n)
 {
-	/* A terminal that does not take this any more needs no tidying up. */
+	/* A terminal that can no longer be written to needs no restoring. */
 	if (write(STDOUT_FILENO, s, n) < 0)
 		return;
 }
 
-/* Called by signal handlers as well: nothing but system calls here. */
+/* Signal handlers call this, so it must be async-signal-safe. */
 static void leave_screen(void)
 {
 	static const char leave[] = "\033[?25h\033[?1049l";
@@ -125,7 +127,7 @@ void out_of_memory(void)
 	static const char message[] = PROGRAM ": out of memory\n";
 
 	leave_screen();
-	/* stdio might want some. */
+	/* Not stdio, which may allocate memory. */
 	if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
 		_exit(EXIT_NO_MEMORY);
 	_exit(EXIT_NO_MEMORY);
@@ -135,7 +137,7 @@ static void on_end(int signal)
 {
 	(void)signal;
 	leave_screen();
-	/* A snapshot may be waiting for a lock of the kernel: do not wait as well. */
+	/* The snapshot may be blocked in a read, so do not wait for its end. */
 	_exit(EXIT_OK);
 }
 
@@ -146,7 +148,7 @@ static void on_stop(int signal)
 	(void)signal;
 	leave_screen();
 	raise(SIGSTOP);
-	/* SIGCONT has come. The screen is taken again when it is drawn. */
+	/* Continued by SIGCONT. draw() takes the screen again. */
 	set_flag(&wants_redraw, true);
 	errno = err;
 }
@@ -157,7 +159,7 @@ static void on_resize(int signal)
 	set_flag(&wants_redraw, true);
 }
 
-/* Without SA_RESTART: poll() returns, and what is wanted is done at once. */
+/* Without SA_RESTART a signal ends poll(), so that it takes effect at once. */
 static void catch_signal(int signal, void (*handler)(int), int flags)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
@@ -167,7 +169,7 @@ static void catch_signal(int signal, void (*handler)(int), int flags)
 		die(EXIT_FAILED, "signal %d cannot be caught: %s", signal, strerror(errno));
 }
 
-/* All of the list is in memory by now: so it comes in one piece, or not at all. */
+/* The whole list is in memory, so it is written in as few pieces as possible. */
 static void write_out(const char *s, size_t n)
 {
 	while (n) {
@@ -176,7 +178,7 @@ static void write_out(const char *s, size_t n)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0 && errno == EAGAIN) {
-			/* Whoever shares the terminal or pipe wants it like that. */
+			/* Another program has made the terminal or pipe non-blocking. */
 			struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
 			poll(&room, 1, -1);
@@ -189,14 +191,14 @@ static void write_out(const char *s, size_t n)
 	}
 }
 
-/* Some file systems tell only now that there is no room left. */
+/* Some file systems report only at close() that no space was left. */
 static void close_out(void)
 {
 	if (close(STDOUT_FILENO))
 		die(EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
-/* What the list lacks: a line for each kind, or nothing if it is complete */
+/* Describe what the list lacks: a line for each kind, none if it is complete. */
 static void put_missing(struct text *out, const struct snapshot *snap, const char *prefix)
 {
 	for (int i = 0; i < LACKS; i++) {
@@ -227,7 +229,7 @@ static void print_list(struct text *out, const struct snapshot *snap)
 	}
 }
 
-/* Say on stderr what is missing, but with --watch just when it changes. */
+/* Say on standard error what is missing. --watch repeats it only when it changes. */
 static void warn_of_missing(const struct snapshot *snap)
 {
 	static struct text before;
@@ -270,7 +272,7 @@ static void put_time(struct text *out)
 	text_printf(out, "%s  ", date);
 }
 
-/* Copy the lines that fit on the screen, and as much of each as fits. */
+/* Copy as many lines as fit on the screen, and as much of each line as fits. */
 static void put_cut(struct text *out, const struct text *list, size_t rows, size_t columns)
 {
 	const char *p = list->data, *end = list->data + list->used;
@@ -304,7 +306,7 @@ static void draw(void)
 	snapshot_take(&snap, &options.sources);
 	snapshot_finish(&snap, options.sort, options.reverse);
 
-	/* What sums up comes first here: the end is what is cut off. */
+	/* The total comes first here, as the end of the list may be cut off. */
 	put_time(&list);
 	print_total(&list, &snap, &style);
 	if (!options.quiet)
@@ -322,7 +324,7 @@ static void draw(void)
 		size.ws_row = 24;
 		size.ws_col = 80;
 	}
-	/* Drawn over what is there, in one write: nothing flickers. */
+	/* Overwrite the old screen in a single write, so that nothing flickers. */
 	text_puts(&out, "\033[H");
 	put_cut(&out, &list, size.ws_row, size.ws_col);
 	text_puts(&out, "\033[J");
@@ -333,7 +335,7 @@ static void draw(void)
 	text_free(&list);
 }
 
-/* Not the time of day, which may be set back and hold everything up */
+/* Not the time of day: if that were set back, --watch would wait for hours. */
 static double seconds_now(void)
 {
 	struct timespec now;
@@ -343,9 +345,9 @@ static double seconds_now(void)
 }
 
 /*
- * Wait for the next turn, a key, or a signal that wants all drawn again. A signal
- * that comes just before poll() is seen a turn later, which does no harm.
- * Returns false if the user wants to quit.
+ * Wait for the next turn, a key, or a signal after which the screen must be drawn
+ * again. A signal that arrives just before poll() takes effect at the next turn, which
+ * does no harm. Returns false if the user wants to quit.
  */
 static bool wait_for_turn(double until)
 {
@@ -354,14 +356,14 @@ static bool wait_for_turn(double until)
 	char key;
 
 	while (!flag(&wants_redraw) && (left = until - seconds_now()) > 0) {
-		/* Not a little too early, or there would be a second, short turn. */
+		/* Round up: a wait that ends too early would be followed by a short one. */
 		int n = poll(&keys, 1, (int)(left * 1000) + 1);
 
 		if (n < 0 && errno != EINTR)
 			die(EXIT_FAILED, "cannot wait: %s", strerror(errno));
 		if (n <= 0)
 			continue;
-		/* Whoever closes the terminal wants this to end as well. */
+		/* End when the terminal has been closed. */
 		if (read(STDIN_FILENO, &key, 1) <= 0 || key == 'q')
 			return false;
 		if (key == ' ' || key == '\n')
@@ -372,7 +374,7 @@ static bool wait_for_turn(double until)
 
 static void watch(void)
 {
-	/* Programs, and terminals that cannot move the cursor, get list after list. */
+	/* Pipes, and terminals without cursor movement, get one list after another. */
 	const char *term = getenv("TERM");
 	bool live = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") &&
 		    options.format <= FORMAT_TREE;
@@ -389,7 +391,7 @@ static void watch(void)
 	}
 
 	do {
-		/* From begin to begin: what the list takes is part of the turn. */
+		/* The interval is from one start to the next, and includes the listing. */
 		double next = seconds_now() + options.interval;
 
 		set_flag(&wants_redraw, false);
@@ -414,42 +416,41 @@ static void watch(void)
 
 static const char help[] =
 "Usage: lsdmabuf [OPTION]...\n"
-"List the dma-bufs of the system, and who holds them.\n"
+"List the dma-bufs of the system and the processes that hold them.\n"
 "\n"
-"What is printed:\n"
-"                        (default) a table of buffers with their holders, then\n"
-"                        totals of processes and of exporters\n"
-"  -t, --tree            processes, and below each its buffers\n"
-"  -j, --json            all there is to know, as JSON\n"
+"Output:\n"
+"                        by default, a table of buffers with their holders, and\n"
+"                        totals for each process and each exporter\n"
+"  -t, --tree            processes with their buffers\n"
+"  -j, --json            everything that is known, as JSON\n"
 "  -d, --dot             a graph of processes, buffers and devices, for graphviz\n"
 "\n"
-"How:\n"
+"Options:\n"
 "  -s, --sort KEY        ino (default), size, name, exporter, pid or holders\n"
-"  -r, --reverse         the other way round\n"
+"  -r, --reverse         reverse the order\n"
 "  -b, --bytes           sizes in bytes\n"
-"  -n, --no-totals       the list alone\n"
-"  -q, --quiet           do not say on stderr what may be missing\n"
-"  -w, --watch [SECONDS] again and again, every 2 seconds if nothing is said;\n"
-"                        q ends it\n"
+"  -n, --no-totals       print only the list\n"
+"  -q, --quiet           do not print on stderr what may be missing\n"
+"  -w, --watch [SECONDS] repeat every SECONDS (default: 2); q quits\n"
 "\n"
-"Where to look:\n"
-"      --proc DIR        a saved copy of /proc (without bufinfo, unless given)\n"
+"Sources:\n"
+"      --proc DIR        a saved copy of /proc; implies --no-bufinfo unless\n"
+"                        --bufinfo is given\n"
 "      --bufinfo FILE    a saved copy of " BUFINFO_PATH "\n"
 "      --no-bufinfo      do not read bufinfo\n"
 "\n"
 "  -h, --help            print this\n"
 "  -V, --version         print the version\n"
 "\n"
-"Exit status: 0 if the list is complete; 1 if anything may be missing from it,\n"
-"which is said on stderr and in JSON, if /proc or a file that was named cannot be\n"
-"read, or if the output cannot be written; 2 if the command line is wrong; 3 if\n"
-"memory runs out.\n";
+"Exit status: 0 if the list is complete; 1 if anything may be missing from it\n"
+"(stderr and JSON say what), if /proc or a given file cannot be read, or if the\n"
+"output cannot be written; 2 if the command line is wrong; 3 if memory runs out.\n";
 
-/* Saying the same twice is no mistake: aliases do that. */
+/* The same format twice is no mistake, as an alias may contain one already. */
 static void set_format(enum format format)
 {
 	if (options.format != FORMAT_TABLE && options.format != format)
-		die(EXIT_USAGE, "only one of --tree, --json and --dot can be had");
+		die(EXIT_USAGE, "only one of --tree, --json and --dot is possible");
 	options.format = format;
 }
 
@@ -470,11 +471,11 @@ static void set_interval(const char *s)
 	char *end;
 	double seconds;
 
-	/* strtod() knows more numbers than people write: only these characters. */
+	/* strtod() also takes "inf", "0x10" and the like: allow only these characters. */
 	seconds = strtod(s, &end);
 	if (!*s || s[strspn(s, "0123456789.")] || *end ||
 	    seconds < MIN_INTERVAL || seconds > MAX_INTERVAL)
-		die(EXIT_USAGE, "'%s' is no number of seconds from %g to %g", s,
+		die(EXIT_USAGE, "'%s' is not a number of seconds from %g to %g", s,
 		    MIN_INTERVAL, MAX_INTERVAL);
 	options.interval = seconds;
 }
@@ -530,7 +531,7 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'w':
 			options.watch = true;
-			/* getopt() wants "-w5"; people write "-w 5" as well. */
+			/* getopt() takes an optional argument as "-w5" only; allow "-w 5". */
 			if (!optarg && optind < argc && argv[optind][0] != '-')
 				optarg = argv[optind++];
 			if (optarg)
@@ -547,11 +548,11 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'h':
 		case 'V':
-			/* Once all of the command line is known to be right */
+			/* Printed only after the whole command line was checked */
 			info = info ?: option;
 			break;
 		default:
-			/* getopt() has said what is wrong. */
+			/* getopt() has printed what is wrong. */
 			fputs(usage, stderr);
 			exit(EXIT_USAGE);
 		}
@@ -576,8 +577,8 @@ int main(int argc, char **argv)
 	bool complete;
 
 	/*
-	 * Without the user's locale, names are shown as in the C locale. Numbers are
-	 * read and printed as in that one in any case.
+	 * Only LC_CTYPE: numbers are read and printed as in the C locale, whatever the
+	 * user's locale is. If that is not available, names are shown as in the C locale.
 	 */
 	if (setlocale(LC_CTYPE, ""))
 		options.style.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");

@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lsdmabuf: what its parts share.
+ * lsdmabuf: types and functions that its parts share.
  *
- * A snapshot is taken of the whole system (scan.c) into tables
- * (model.c), and is printed from them (print.c for people,
- * export.c for programs). Nothing is printed while processes are looked
- * at: what a name or a size means may be known only when all have been seen.
+ *	lsdmabuf.c	options, --watch, writing
+ *	    |
+ *	scan.c		reads /proc and bufinfo (snapshot_take())
+ *	parse.c		takes apart each line that scan.c has read
+ *	    |
+ *	model.c		struct snapshot: buffers, processes, who uses what, sums
+ *	    |		(snapshot_finish())
+ *	    |
+ *	print.c		tables and the tree
+ *	export.c	JSON and graphviz
+ *	text.c		memory, growing text, names that are safe to display
  *
- * Names come from whoever made the buffer or the process, and are raw bytes here.
- * They are made fit for a terminal, JSON or graphviz where they are printed, and
- * nowhere else.
+ * The whole system is scanned before anything is printed: the last process may be
+ * the one whose fdinfo has the size or the name of a buffer.
+ *
+ * Programs choose the names of their buffers and of themselves, so a name may have
+ * any byte but NUL. Kernels escape some names, and parse.c undoes that. In the model
+ * a name is the bytes themselves. Only the functions that print a name escape it
+ * again, each as its output needs it.
  */
 #ifndef TOOLS_DMA_BUF_LSDMABUF_H
 #define TOOLS_DMA_BUF_LSDMABUF_H
 
-/* The same type behind __u64 on all architectures, so that %llu fits. */
+/* Makes __u64 an unsigned long long on all architectures, so that %llu fits. */
 #define __SANE_USERSPACE_TYPES__
 
 #include <stdarg.h>
@@ -27,7 +38,7 @@
 
 #include "../bufinfo.h"
 
-/* As the kernel has it, whose compiler.h is not for programs */
+/* The kernel defines this in a header that programs cannot include. */
 #define __printf(format_, first_)	\
 	__attribute__((__format__	\
 		       (__printf__, format_, first_)))
@@ -35,7 +46,7 @@
 
 enum exit_status {
 	EXIT_OK,
-	EXIT_FAILED,	/* the list is not complete, or could not be written */
+	EXIT_FAILED,	/* the list is incomplete, or could not be written */
 	EXIT_USAGE,
 	EXIT_NO_MEMORY,
 };
@@ -43,13 +54,13 @@ enum exit_status {
 noreturn __printf(2, 3)
 void die(enum exit_status status, const char *format, ...);
 
-/* Memory: these end the program with EXIT_NO_MEMORY, and never return NULL. */
+/* Memory. If there is none, these end the program with EXIT_NO_MEMORY. */
 noreturn void out_of_memory(void);
 void *resize(void *memory, size_t count, size_t size);
-/* Room for one more in an array that has *room; returns the array. */
+/* Make room for one more element in an array that has *room; returns the array. */
 void *grow(void *array, size_t count, size_t *room, size_t size);
 
-/* Text that grows. It is terminated by a NUL that is not counted. */
+/* Text that grows. The NUL that terminates the text is not counted in used. */
 struct text {
 	char *data;
 	size_t used, room;
@@ -62,7 +73,7 @@ void text_printf(struct text *t, const char *format, ...);
 void text_clear(struct text *t);
 void text_free(struct text *t);
 
-/* A device that is attached to a buffer, possibly several times */
+/* A device that is attached to a buffer, perhaps several times */
 struct device {
 	const char *name;
 	const char *driver;		/* NULL if not known */
@@ -70,7 +81,7 @@ struct device {
 	unsigned int node;		/* number in the graph */
 };
 
-/* Counters that kernels have or have not */
+/* Counters that fdinfo may have: kernels differ in which */
 enum counter {
 	COUNT_REFS,
 	COUNT_ATTACHMENTS,
@@ -82,12 +93,12 @@ enum counter {
 
 extern const char * const counter_names[COUNTERS];
 
-/* Who said what a buffer's name is: the higher, the better it is known */
+/* Where the name of a buffer is from. A higher value is a better source. */
 enum name_source {
 	NAME_UNKNOWN,
-	NAME_MAPS,			/* newlines escaped, backslashes not */
-	NAME_BUFINFO,			/* escaped by some kernels only */
-	NAME_FDINFO,			/* likewise, but tells none from empty */
+	NAME_MAPS,			/* newlines are escaped, backslashes are not */
+	NAME_BUFINFO,			/* only some kernels escape it */
+	NAME_FDINFO,			/* likewise, but an empty name is not missing */
 	NAME_LINK,			/* the bytes themselves */
 };
 
@@ -95,19 +106,19 @@ struct buffer {
 	__u64 ino;
 	__u64 size;
 	bool size_known;
-	bool size_exact;		/* if not: it has at least that */
+	bool size_exact;		/* if false, size is a lower bound */
 	bool in_bufinfo;
 	bool devices_known;
-	bool drivers_known;		/* those of the devices as well */
+	bool drivers_known;		/* the devices are known with their drivers */
 	const char *exporter;		/* NULL if not known */
-	const char *name;		/* NULL if it has none, or none is known */
+	const char *name;		/* NULL if there is none, or none is known */
 	enum name_source name_source;
 	long long counters[COUNTERS];	/* -1 if not known */
 	struct device *devices;
 	size_t device_count;
 	struct holder **holders;	/* by pid */
 	size_t holder_count;
-	int first_pid;			/* the lowest of its holders */
+	int first_pid;			/* the lowest PID among its holders */
 };
 
 struct process {
@@ -116,22 +127,22 @@ struct process {
 	struct holder *holders;		/* one for each of its buffers */
 	size_t holder_count;
 	__u64 size;			/* of all its buffers, each counted once */
-	__u64 share;			/* the same, divided among those who hold it */
-	bool size_exact;		/* if not: both are at least that */
+	__u64 share;			/* likewise, but divided among the holders */
+	bool size_exact;		/* if false, both are lower bounds */
 };
 
-/* One descriptor or one map of a buffer */
+/* One descriptor or one mapping of a buffer */
 struct use {
 	struct buffer *buffer;
 	struct process *process;
 	bool is_map;
-	char perms[5];			/* of a map, as are the next two lines */
+	char perms[5];			/* of a mapping, like the next two lines */
 	__u64 start, end, offset;
 	dev_t dev;
 	int fd;
 };
 
-/* All uses that one process makes of one buffer: descriptors first */
+/* All uses of one buffer by one process: descriptors, then mappings */
 struct holder {
 	struct buffer *buffer;
 	struct process *process;
@@ -140,27 +151,30 @@ struct holder {
 };
 
 struct exporter {
-	const char *name;		/* NULL: those of which it is not known */
+	const char *name;		/* NULL: buffers whose exporter is not known */
 	size_t buffer_count;
 	__u64 size;
 	bool size_exact;
 };
 
-/* What a list may lack. Each kind is counted, and its first case told. */
+/*
+ * Reasons why the list may be incomplete. Each kind is counted, and the first case of
+ * each kind is described in words.
+ */
 enum lack {
-	LACK_BUFINFO,			/* it cannot be read */
-	LACK_BUFINFO_LINES,		/* it is damaged */
-	LACK_PROCESS,			/* something of it cannot be read */
-	LACK_HIDDEN,			/* processes that /proc does not show */
+	LACK_BUFINFO,			/* bufinfo cannot be read */
+	LACK_BUFINFO_LINES,		/* bufinfo is damaged */
+	LACK_PROCESS,			/* a process cannot be read completely */
+	LACK_HIDDEN,			/* /proc does not show all processes */
 	LACK_AGREEMENT,			/* two sources contradict each other */
-	LACK_HELD,			/* buffers of processes that bufinfo has not */
-	LACK_SIZE,			/* of a buffer */
-	LACK_SUM,			/* it takes more than 64 bits */
+	LACK_HELD,			/* a process holds a buffer that bufinfo lacks */
+	LACK_SIZE,			/* the size of a buffer is not known */
+	LACK_SUM,			/* a sum does not fit into 64 bits */
 	LACKS,
 };
 
 struct snapshot {
-	struct chunk *chunks;		/* what all pointers below point into */
+	struct chunk *chunks;		/* memory of buffers, processes and strings */
 
 	struct buffer **buffers;
 	size_t buffer_count, buffer_room;
@@ -173,13 +187,13 @@ struct snapshot {
 	struct use *uses;
 	size_t use_count, use_room;
 
-	/* From here on: what snapshot_finish() makes of it */
+	/* Filled in by snapshot_finish(), as are the pointers to holders above */
 	struct holder *holders;
 	struct holder **by_buffer;
 	struct exporter *exporters;
 	size_t exporter_count;
 	__u64 size;			/* of all buffers */
-	__u64 unheld_size;		/* of those that no process holds */
+	__u64 unheld_size;		/* of buffers that no process holds */
 	size_t unheld_count;
 	bool size_exact, unheld_exact;
 
@@ -209,13 +223,13 @@ struct process *snapshot_process(struct snapshot *snap, int pid, const char *com
 struct use *snapshot_use(struct snapshot *snap, struct buffer *buffer,
 			 struct process *process);
 void snapshot_drop(struct snapshot *snap, bool (*drop)(const struct buffer *buffer));
-/* Note that the list is not complete; the format and what follows say where. */
+/* Note that the list is incomplete. The format and its arguments say where. */
 __printf(3, 4)
 void snapshot_lacks(struct snapshot *snap, enum lack lack, const char *format, ...);
 bool snapshot_is_complete(const struct snapshot *snap);
-/* Can a buffer without a holder have one that was not seen? */
+/* True if a buffer without holders may have one that was not seen */
 bool snapshot_lacks_holders(const struct snapshot *snap);
-/* These are the same whoever says them of a buffer: source says who it was. */
+/* A buffer has one size and one exporter. A source that differs is reported. */
 void snapshot_set_size(struct snapshot *snap, struct buffer *buffer, __u64 size,
 		       const char *source);
 void snapshot_set_exporter(struct snapshot *snap, struct buffer *buffer,
@@ -223,7 +237,7 @@ void snapshot_set_exporter(struct snapshot *snap, struct buffer *buffer,
 void snapshot_finish(struct snapshot *snap, enum sort_key key, bool reverse);
 void snapshot_free(struct snapshot *snap);
 
-/* Where to look. NULL stands for the running system. */
+/* What to read. NULL stands for the file of the running system. */
 struct sources {
 	const char *proc;
 	const char *bufinfo;
@@ -232,13 +246,13 @@ struct sources {
 
 void snapshot_take(struct snapshot *snap, const struct sources *sources);
 
-/* Take apart one line of bufinfo or one fdinfo: in parse.c */
+/* Parsing: parse.c */
 struct fdinfo {
 	bool has_ino, has_size, has_name;
 	__u64 ino, size;
 	const char *exporter;		/* NULL: this is no dma-buf */
-	const char *damage;		/* NULL: it is as the kernel writes them */
-	char *name;			/* as it stands there */
+	const char *damage;		/* NULL: the text is as a kernel writes it */
+	char *name;			/* not unescaped yet */
 	long long counters[COUNTERS];
 	char **attached;
 	size_t attached_count, attached_room;
@@ -248,7 +262,7 @@ struct map {
 	__u64 start, end, offset, ino;
 	char perms[5];
 	unsigned int major, minor;
-	char *name;			/* behind "/dmabuf:" */
+	char *name;			/* after "/dmabuf:" */
 };
 
 #define LINK_PREFIX	"/dmabuf:"
@@ -257,7 +271,7 @@ bool unescape(char *s);
 void unescape_newlines(char *s);
 bool strip_deleted(char *s);
 void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info);
-/* Is this a line of maps, and is it one of a buffer? */
+/* What a line of /proc/PID/maps is */
 enum map_kind {
 	MAP_DAMAGED,
 	MAP_OTHER,
@@ -265,9 +279,12 @@ enum map_kind {
 };
 
 enum map_kind parse_map(char *line, struct map *map);
-/* Returns false, with nothing done, if this is no bufinfo. */
+/* Returns false, and has added nothing, if the text is not a bufinfo. */
 bool parse_bufinfo(struct text *text, struct snapshot *snap);
-/* Lines with a NUL byte would seem to end there. Returns false if there are none. */
+/*
+ * Lines with a NUL byte would seem to end there: make them lines that nothing takes for
+ * one of the kernel's. Returns true if there were any.
+ */
 bool spoil_lines_with_nul(struct text *text);
 void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 		 size_t count, bool with_driver);
@@ -276,7 +293,7 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 struct style {
 	bool bytes;			/* sizes as numbers of bytes */
 	bool totals;
-	bool utf8;			/* the terminal understands it */
+	bool utf8;			/* the terminal understands UTF-8 */
 };
 
 void put_lack(struct text *out, const struct snapshot *snap, enum lack lack);
@@ -286,7 +303,7 @@ void print_total(struct text *out, const struct snapshot *snap, const struct sty
 void print_json(struct text *out, const struct snapshot *snap);
 void print_dot(struct text *out, const struct snapshot *snap, const struct style *style);
 
-/* Names, made fit to be seen: in text.c */
+/* Names, escaped so that a terminal can show them: text.c */
 unsigned int decode_utf8(const char *s, unsigned int *length);
 bool is_deceptive(unsigned int c);
 size_t escape_visible(struct text *out, const char *s, bool utf8);

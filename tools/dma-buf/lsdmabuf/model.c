@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: the tables of a snapshot, and what is summed up from them.
+ * lsdmabuf: the tables of a snapshot, and the sums that are made from them.
  *
- * While processes are looked at, buffers are found by inode number in a hash
- * table, and each descriptor and each map is one entry of a flat array. That
- * array is sorted once at the end: uses of one buffer by one process are next to
- * each other then, and make a holder. So nothing is searched for twice, however
- * many processes share however many buffers.
+ * During the scan buffers are found by inode number in a hash table, and each
+ * descriptor and each mapping becomes one entry of a flat array. The array is sorted
+ * once after the scan: all uses of one buffer by one process are then adjacent, and
+ * become a holder. The cost stays n log n, however many processes share however many
+ * buffers.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ const char * const sort_names[SORT_KEYS] = {
 };
 
 /*
- * Everything that lives as long as the snapshot is cut from chunks: --watch
- * would otherwise have to find and free each string again.
+ * Memory that lives as long as the snapshot is cut from chunks, which --watch frees
+ * after each list. Nobody has to keep track of single strings.
  */
 struct chunk {
 	struct chunk *next;
@@ -51,7 +51,7 @@ void *snapshot_alloc(struct snapshot *snap, size_t size)
 	struct chunk *chunk = snap->chunks;
 	void *memory;
 
-	/* What is cut next may be a structure: keep all aligned for one. */
+	/* The next piece may be a structure, so keep every piece aligned for one. */
 	size = (size + sizeof(long long) - 1) & ~(sizeof(long long) - 1);
 
 	if (!chunk || chunk->size - chunk->used < size) {
@@ -77,8 +77,8 @@ const char *snapshot_string(struct snapshot *snap, const char *s)
 }
 
 /*
- * Inode numbers of buffers follow each other: the multiplication spreads them
- * over the upper bits, which choose the slot.
+ * Inode numbers of buffers are consecutive. The multiplication spreads them over the
+ * upper bits, which choose the slot.
  */
 static struct buffer **find_slot(struct snapshot *snap, __u64 ino)
 {
@@ -102,7 +102,7 @@ struct buffer *snapshot_find(struct snapshot *snap, __u64 ino)
 	return *find_slot(snap, ino);
 }
 
-/* The buffer of that inode number, which may be a new one */
+/* Find the buffer with this inode number, or add it. */
 struct buffer *snapshot_buffer(struct snapshot *snap, __u64 ino)
 {
 	struct buffer *buffer = *find_slot(snap, ino);
@@ -119,7 +119,7 @@ struct buffer *snapshot_buffer(struct snapshot *snap, __u64 ino)
 			     sizeof(*snap->buffers));
 	snap->buffers[snap->buffer_count++] = buffer;
 
-	/* Half of the slots stay free, so that a search is a step or two. */
+	/* Keep half of the slots free, so that a search takes a step or two. */
 	if (snap->buffer_count * 2 > 1UL << snap->slot_bits) {
 		snap->slot_bits++;
 		snap->slots = resize(snap->slots, 1UL << snap->slot_bits,
@@ -155,7 +155,7 @@ struct use *snapshot_use(struct snapshot *snap, struct buffer *buffer,
 	memset(use, 0, sizeof(*use));
 	use->buffer = buffer;
 	use->process = process;
-	/* A buffer that has gone from bufinfo is dropped only if nobody has it. */
+	/* Counts uses until make_holders(): a buffer without any may be dropped. */
 	buffer->holder_count++;
 	return use;
 }
@@ -198,7 +198,7 @@ bool snapshot_lacks_holders(const struct snapshot *snap)
 	       snap->lacks[LACK_HELD] || snap->lacks[LACK_BUFINFO_LINES];
 }
 
-/* The first one who says it is believed. */
+/* The source that comes first is believed. */
 void snapshot_set_size(struct snapshot *snap, struct buffer *buffer, __u64 size,
 		       const char *source)
 {
@@ -225,8 +225,8 @@ void snapshot_set_exporter(struct snapshot *snap, struct buffer *buffer,
 }
 
 /*
- * Sums of a saved snapshot may be of any size. One that 64 bits cannot hold stays
- * at the largest number, and is no longer exact. Returns false if it is too large.
+ * Add to a sum. The sizes in a saved copy may be anything: a sum that does not fit into
+ * 64 bits stays at the largest number and is marked as not exact. Returns false then.
  */
 static bool add(__u64 *sum, bool *exact, __u64 size, bool size_exact)
 {
@@ -258,8 +258,8 @@ static int compare_uses(const void *a, const void *b)
 }
 
 /*
- * Threads may have tables of descriptors of their own: then the same number can
- * stand for the same buffer in each. That makes one use.
+ * Two threads with separate tables of descriptors may have the same buffer under the
+ * same number. Count it as one use, as it cannot be told from a shared table.
  */
 static void drop_same_uses(struct snapshot *snap)
 {
@@ -274,7 +274,7 @@ static void drop_same_uses(struct snapshot *snap)
 	snap->use_count = kept;
 }
 
-/* Uses that are next to each other, by process and buffer, become holders. */
+/* Sort the uses by process and buffer, and make each group of equal ones a holder. */
 static void make_holders(struct snapshot *snap)
 {
 	struct holder *holder = NULL, **slot;
@@ -284,7 +284,7 @@ static void make_holders(struct snapshot *snap)
 		qsort(snap->uses, snap->use_count, sizeof(*snap->uses), compare_uses);
 	drop_same_uses(snap);
 
-	/* At most one for each use, and one array: nothing that points in moves. */
+	/* At most one for each use. The array must not move: pointers into it are kept. */
 	snap->holders = resize(NULL, snap->use_count, sizeof(*snap->holders));
 	for (size_t i = 0; i < snap->buffer_count; i++)
 		snap->buffers[i]->holder_count = 0;
@@ -310,11 +310,11 @@ static void make_holders(struct snapshot *snap)
 			holder->fd_count++;
 	}
 
-	/* The same for each buffer; the order of the processes stays. */
+	/* List the holders of each buffer, too, in the order of the processes. */
 	snap->by_buffer = resize(NULL, count, sizeof(*snap->by_buffer));
 	slot = snap->by_buffer;
 	for (size_t i = 0; i < snap->buffer_count; i++) {
-		/* Who is held by none comes last. */
+		/* Sorted by PID, buffers that no process holds come last. */
 		snap->buffers[i]->first_pid = INT_MAX;
 		snap->buffers[i]->holders = slot;
 		slot += snap->buffers[i]->holder_count;
@@ -329,7 +329,7 @@ static void make_holders(struct snapshot *snap)
 	}
 }
 
-/* All that a process was seen to have may have turned out to be something else. */
+/* The uses of a process may all have been dropped as not being of buffers. */
 static void drop_idle_processes(struct snapshot *snap)
 {
 	size_t kept = 0;
@@ -341,9 +341,9 @@ static void drop_idle_processes(struct snapshot *snap)
 }
 
 /*
- * A buffer of which n processes have descriptors or maps counts as 1/n for each,
- * like a page in PSS. Bytes that are left over go to the first ones, so that the
- * shares of all processes add up to what they hold together.
+ * A buffer that n processes hold counts as 1/n of its size in the share of each, like
+ * a page in PSS. Bytes that remain after the division go to the first holders, so that
+ * the shares of all processes add up to the size of all held buffers.
  */
 static void sum_up(struct snapshot *snap)
 {
@@ -375,7 +375,7 @@ static void sum_up(struct snapshot *snap)
 	}
 }
 
-/* What is not known comes last. */
+/* Unknown strings come last. */
 static int compare_strings(const char *a, const char *b)
 {
 	if (!a || !b)
@@ -426,7 +426,7 @@ static void make_exporters(struct snapshot *snap)
 	      compare_exporter_sizes);
 }
 
-/* qsort() hands nothing on to what compares. */
+/* qsort() passes no argument on to its callback. */
 static enum sort_key sort_key;
 static bool sort_reverse;
 
@@ -459,7 +459,7 @@ static int compare_buffers(const void *a, const void *b)
 	return sort_reverse ? -result : result;
 }
 
-/* Processes follow the buffers' key where it means something for them. */
+/* Processes are sorted by the same key if it applies to them, else by PID. */
 static int compare_processes(const void *a, const void *b)
 {
 	const struct process *one = *(struct process **)a, *two = *(struct process **)b;
@@ -493,8 +493,8 @@ static int compare_holders(const void *a, const void *b)
 }
 
 /*
- * A process's own buffers come in the order of all. by_buffer points to the
- * holders, so it must be made anew once these have moved.
+ * Sort the buffers of each process like the list of all buffers. This moves holders
+ * within the array that by_buffer points into: relink_holders() must follow.
  */
 static void sort_holders(struct snapshot *snap)
 {
@@ -540,7 +540,7 @@ void snapshot_finish(struct snapshot *snap, enum sort_key key, bool reverse)
 	sort_reverse = reverse;
 	sort_holders(snap);
 	if (snap->process_count) {
-		/* By pid first: this is the order of a buffer's holders. */
+		/* The holders of a buffer are always in the order of their PIDs. */
 		qsort(snap->processes, snap->process_count, sizeof(*snap->processes),
 		      compare_pids);
 		relink_holders(snap);

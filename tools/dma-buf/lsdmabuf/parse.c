@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: what the kernel prints of buffers, taken apart.
+ * lsdmabuf: parse what the kernel prints about buffers.
  *
- * A buffer's name is up to whoever has a descriptor of it. Kernels before this
- * core's print it as it is: then a name with a newline looks like lines of the
- * kernel's own. So a key counts where it stands first, nothing behind a name that
- * is not whole is believed, and a list of devices is the last one before its
- * count.
+ * Any process with a descriptor of a buffer can name it. Other kernels than this
+ * core's print the name unescaped, so a newline in a name begins what looks like
+ * another line of the kernel's. Therefore the first line with a key of fdinfo is
+ * believed, nothing after an incomplete name is, and bufinfo.c takes each line of
+ * bufinfo only in its place.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -32,9 +32,10 @@ static int octal(const char *s)
 }
 
 /*
- * Kernels that escape names escape backslashes, too. So one that does not begin
- * an escape, or any control character, means that nothing was escaped, and s is
- * left as it is. Returns true if s may have been escaped.
+ * Kernels that escape names escape backslashes as well as control characters. If s
+ * has a control character, or a backslash that begins no escape, then s comes from a
+ * kernel that does not escape, and is left unchanged. Returns true if s may have been
+ * escaped.
  */
 bool unescape(char *s)
 {
@@ -62,7 +63,7 @@ bool unescape(char *s)
 	return true;
 }
 
-/* In maps, just this one character is escaped. */
+/* In /proc/PID/maps the newline is the only character that is escaped. */
 void unescape_newlines(char *s)
 {
 	char *to = s;
@@ -78,7 +79,7 @@ void unescape_newlines(char *s)
 	*to = '\0';
 }
 
-/* Take off what the kernel may put behind the name of a file without a link. */
+/* Remove the suffix that the kernel may add to the name of a file without links. */
 bool strip_deleted(char *s)
 {
 	static const char suffix[] = " (deleted)";
@@ -90,7 +91,7 @@ bool strip_deleted(char *s)
 	return true;
 }
 
-/* The value of "KEY:\tVALUE" if the line is one of that key */
+/* The value of a line "KEY:\tVALUE", NULL if the line has another key */
 static char *value_of(char *line, const char *key)
 {
 	size_t n = strlen(key);
@@ -100,14 +101,15 @@ static char *value_of(char *line, const char *key)
 	return line + n + 2;
 }
 
-/* Is this the name that the link shows, perhaps up to a newline in it? */
+/* True if the value in fdinfo is all of the name that the link shows */
 static bool is_whole_name(const char *name, const char *link_name)
 {
 	const char *newline = strchr(link_name, '\n');
 
 	/*
-	 * A kernel that escapes has written \012. One that does not has ended the
-	 * line there, and what follows is the rest of the name.
+	 * A kernel that escapes has written the newline as \012, so the name in fdinfo
+	 * is longer than the part before it. In a kernel that does not, the line ends at
+	 * the newline, and the next lines are the rest of the name.
 	 */
 	return !newline || strlen(name) > (size_t)(newline - link_name);
 }
@@ -130,7 +132,7 @@ bool spoil_lines_with_nul(struct text *text)
 	while ((nul = memchr(p, '\0', end - p))) {
 		char *from = nul, *newline = memchr(nul, '\n', end - nul);
 
-		/* What is left cannot be taken for any line of the kernel's. */
+		/* Overwrite all of the line: no line of the kernel's has this byte. */
 		while (from > p && from[-1] != '\n')
 			from--;
 		p = newline ?: end;
@@ -140,7 +142,7 @@ bool spoil_lines_with_nul(struct text *text)
 	return found;
 }
 
-/* The value must be a number: if it is none, it has been damaged. */
+/* Kernels print a number here. Anything else means that the file is damaged. */
 static bool parse_key(const char *value, const char *damage, __u64 *number,
 		      struct fdinfo *info)
 {
@@ -152,9 +154,9 @@ static bool parse_key(const char *value, const char *damage, __u64 *number,
 }
 
 /*
- * Take apart an fdinfo. link_name is the name that the descriptor's link shows,
- * "" if it shows none. What info points to afterwards is in text, except for
- * attached, which is used again for the next one.
+ * Parse an fdinfo. link_name is the name that the descriptor's link shows, "" if the
+ * link shows none. The strings of info point into text. The array info->attached is
+ * kept and reused for the next fdinfo.
  */
 void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info)
 {
@@ -165,7 +167,7 @@ void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info)
 	*info = (struct fdinfo) { .attached = attached, .attached_room = room };
 	for (int i = 0; i < COUNTERS; i++)
 		info->counters[i] = -1;
-	/* Every kernel has the position first. */
+	/* In every kernel the position is the first line. */
 	if (!value_of(text, "pos"))
 		info->damage = "is no fdinfo";
 	else if (text[n - 1] != '\n')
@@ -201,9 +203,9 @@ void parse_fdinfo(char *text, const char *link_name, struct fdinfo *info)
 }
 
 /*
- * A line of maps, "START-END PERMS OFFSET MAJOR:MINOR INODE  PATH", if it is one
- * of a buffer. The path is looked at only where it has to stand: the name of an
- * anonymous map or of another file may contain anything.
+ * Parse a line of maps, "START-END PERMS OFFSET MAJOR:MINOR INODE  PATH". "/dmabuf:"
+ * counts only at the beginning of the path: the names of anonymous mappings and of
+ * other files may contain it.
  */
 enum map_kind parse_map(char *line, struct map *map)
 {
@@ -212,7 +214,7 @@ enum map_kind parse_map(char *line, struct map *map)
 
 	for (int i = 0; i < 5; i++) {
 		field[i] = strsep(&line, " ");
-		/* Without a name, a line may end with the inode number. */
+		/* The line of a mapping without a name may end with the inode number. */
 		if (!line && i < 4)
 			return MAP_DAMAGED;
 	}
@@ -254,9 +256,9 @@ static int compare_devices(const void *a, const void *b)
 }
 
 /*
- * Set the devices of a buffer. A device may attach more than once; sorting puts
- * the same ones together. with_driver: the names are "DRIVER DEVICE", as fdinfo
- * has them, else the device alone.
+ * Set the devices of a buffer. A device may attach more than once: equal names are
+ * sorted next to each other and become one device with a count. with_driver: the
+ * names are "DRIVER DEVICE", as in fdinfo. Otherwise they are the device alone.
  */
 void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 		 size_t count, bool with_driver)
@@ -264,7 +266,7 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 	struct device *devices;
 	size_t n = 0;
 
-	/* bufinfo has the devices alone: fdinfo's list takes its place. */
+	/* fdinfo names drivers and bufinfo does not: fdinfo's list replaces bufinfo's. */
 	if (buffer->drivers_known || (buffer->devices_known && !with_driver))
 		return;
 	buffer->devices_known = true;
@@ -302,7 +304,7 @@ void add_devices(struct snapshot *snap, struct buffer *buffer, char **names,
 struct bufinfo {
 	struct snapshot *snap;
 	struct bufinfo_reader reader;
-	/* The buffer whose lines these are, until its devices have been counted */
+	/* The last buffer, to which the following lines belong */
 	struct buffer *buffer;
 	char **devices;
 	size_t device_count, device_room;
@@ -330,7 +332,7 @@ static void begin_buffer(struct bufinfo *info)
 	if (buffer->counters[COUNT_REFS] < 0)
 		buffer->counters[COUNT_REFS] = line->count;
 
-	/* A name of just these characters is not told from none. */
+	/* A buffer named "<none>" looks the same as one without a name. */
 	if (buffer->name_source < NAME_BUFINFO) {
 		buffer->name_source = NAME_BUFINFO;
 		buffer->name = NULL;
@@ -353,7 +355,7 @@ static void end_buffer(struct bufinfo *info)
 		buffer->counters[COUNT_ATTACHMENTS] = info->reader.devices;
 }
 
-/* Returns false if this is no bufinfo. */
+/* Returns false if the text is not a bufinfo. */
 static bool parse_bufinfo_line(struct bufinfo *info, char *line)
 {
 	enum bufinfo_kind kind = bufinfo_take(&info->reader, line);
@@ -385,9 +387,9 @@ static bool parse_bufinfo_line(struct bufinfo *info, char *line)
 }
 
 /*
- * Take apart bufinfo: new buffers, and what is not known yet of those known. Each
- * line has its place, and the last one says how many there are: so what is missing
- * shows.
+ * Parse bufinfo: add buffers, and complete those that are known already. Each line
+ * has its place, and the last line says how many buffers there are and how large they
+ * are together, so a missing or damaged line is noticed.
  */
 bool parse_bufinfo(struct text *text, struct snapshot *snap)
 {
@@ -398,12 +400,12 @@ bool parse_bufinfo(struct text *text, struct snapshot *snap)
 	char *p = text->data, *line;
 
 	while (is_bufinfo && (line = strsep(&p, "\n"))) {
-		/* After the last newline there is nothing. */
+		/* The empty string after the last newline is not a line. */
 		if (p || *line)
 			is_bufinfo = parse_bufinfo_line(&info, line);
 	}
 	free(info.devices);
-	/* The columns come before the first buffer: nothing was done so far. */
+	/* Without a heading no line of a buffer was accepted: nothing was added. */
 	if (!is_bufinfo || reader->place <= BUFINFO_EXPECTS_COLUMNS)
 		return false;
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * lsdmabuf: the tables and the tree, for people.
+ *
+ * Names are escaped here, in put_name() and put_devices(): see escape_visible().
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lsdmabuf.h"
 
-/* So many groups of descriptors are shown; JSON has them all. */
+/* How many groups of descriptors a line shows. JSON has all of them. */
 #define FDS_SHOWN	8
 
 #define MAX_COLUMNS	10
@@ -16,17 +18,17 @@ struct cell {
 	size_t start, bytes, width;
 };
 
-/* Columns are as wide as what is in them: so all is kept until the end. */
+/* All cells are kept until the end, as the widest one sets the width of a column. */
 struct table {
 	const char * const *titles;
 	size_t columns;
-	const char *right;		/* 'r': a number, on the right */
+	const char *right;		/* for each column: 'r' aligns right, 'l' left */
 	struct text text;
 	struct cell *cells;
 	size_t count, room;
 };
 
-/* What is added to the text that this returns is in the cell. */
+/* Returns the text to which the caller adds the content of the cell. */
 static struct text *begin_cell(struct table *table)
 {
 	struct cell *cell;
@@ -37,7 +39,10 @@ static struct text *begin_cell(struct table *table)
 	return &table->text;
 }
 
-/* columns: how wide it looks, 0 if a byte is a column as with all but names */
+/*
+ * columns: the width of the cell on a terminal. 0 stands for one column a byte, which is
+ * true of everything but names.
+ */
 static void end_cell(struct table *table, size_t columns)
 {
 	struct cell *cell = &table->cells[table->count - 1];
@@ -65,14 +70,17 @@ static void put_sum_cell(struct table *table, __u64 size, bool exact,
 	end_cell(table, 0);
 }
 
-/* An empty name and one that looks like none are told from none. */
+/*
+ * Print a name, or none if there is no name. An empty name, and a name that looks like
+ * none, must look different from no name.
+ */
 static size_t put_name(struct text *out, const char *name, const char *none, bool utf8)
 {
 	if (!name || !*name) {
 		text_puts(out, name ? "\"\"" : none);
 		return name ? 2 : strlen(none);
 	}
-	/* What stands for none is one character. */
+	/* The placeholder is a single character: escape it. */
 	if (!strcmp(name, none)) {
 		text_printf(out, "\\%03o", name[0]);
 		return 4;
@@ -98,8 +106,8 @@ static void put_spaces(struct text *out, size_t n)
 }
 
 /*
- * Titles and cells are padded in the same way, but for the end of a line: there are
- * no blanks there that would wrap on a narrow terminal.
+ * Titles and cells are padded to the width of their column. A line has no blanks at its
+ * end, where they would wrap on a narrow terminal.
  */
 static void end_table(struct text *out, struct table *table)
 {
@@ -133,7 +141,7 @@ static void end_table(struct text *out, struct table *table)
 
 		put_spaces(out, right ? pad : 0);
 		text_add(out, table->text.data + cell->start, cell->bytes);
-		/* Only the last cell of a further holder's line is empty. */
+		/* In the line of a further holder only the last cell is empty. */
 		if (column + 1 == table->columns)
 			text_puts(out, "\n");
 		else if (column + 2 < table->columns || cell[1].bytes)
@@ -150,18 +158,18 @@ static void put_buffer_size(struct text *out, const struct buffer *buffer,
 		text_puts(out, "?");
 		return;
 	}
-	/* If only a map of it was seen, that may be of a part. */
+	/* A mapping that was seen alone may be one of a part of the buffer. */
 	put_sum(out, buffer->size, buffer->size_exact, style);
 }
 
-/* Returns the number of columns. */
+/* Returns the number of columns that the text takes. */
 static size_t put_devices(struct text *out, const struct buffer *buffer, bool drivers,
 			  const struct style *style)
 {
 	size_t start = out->used, columns = 0, escaped = 0;
 
 	if (!buffer->devices_known) {
-		/* A kernel may tell how many there are, and not which. */
+		/* Some kernels tell how many devices are attached, but not which. */
 		if (buffer->counters[COUNT_ATTACHMENTS] > 0)
 			text_printf(out, "%lld", buffer->counters[COUNT_ATTACHMENTS]);
 		else
@@ -197,7 +205,7 @@ static const char * const buffer_titles[] = {
 	"DEVICES",
 };
 
-/* The second and further holders of a buffer are below the first. */
+/* The first holder is in the line of its buffer, the others in lines below. */
 static void put_holder_cells(struct table *table, const struct holder *holder,
 			     const struct style *style)
 {
@@ -246,7 +254,7 @@ static void put_buffer_rows(struct table *table, const struct buffer *buffer,
 	}
 }
 
-/* Both tables of totals are of what was counted once: see sum_up(). */
+/* A buffer counts once in each total, however often it is used: see sum_up(). */
 static void print_processes(struct text *out, const struct snapshot *snap,
 			    const struct style *style)
 {
@@ -287,7 +295,7 @@ static void print_exporters(struct text *out, const struct snapshot *snap,
 	end_table(out, &table);
 }
 
-/* One kind of what the list lacks, in words; these are the same for JSON. */
+/* Describe one kind of lack in words. Standard error and JSON have the same words. */
 void put_lack(struct text *out, const struct snapshot *snap, enum lack lack)
 {
 	static const struct {
@@ -324,7 +332,7 @@ void print_total(struct text *out, const struct snapshot *snap, const struct sty
 	text_printf(out, ", in %zu process%s", snap->process_count,
 		    snap->process_count == 1 ? "" : "es");
 	if (snap->unheld_count) {
-		/* Whoever could not be looked at may hold it. */
+		/* A process that could not be read may hold the buffer. */
 		text_printf(out, "; in none%s: %zu buffer%s, ",
 			    snapshot_lacks_holders(snap) ? " that was seen" : "",
 			    snap->unheld_count, snap->unheld_count == 1 ? "" : "s");
@@ -364,7 +372,7 @@ static void put_counted(struct text *out, size_t n, const char *one)
 	text_printf(out, "%zu %s%s", n, one, n == 1 ? "" : "s");
 }
 
-/* Lines are drawn with ASCII where the locale has nothing better. */
+/* Lines are drawn in ASCII if the locale is not UTF-8. */
 static void put_branch(struct text *out, bool last, const struct style *style)
 {
 	if (style->utf8)
@@ -373,7 +381,7 @@ static void put_branch(struct text *out, bool last, const struct style *style)
 		text_puts(out, last ? "`- " : "|- ");
 }
 
-/* A buffer below one of its holders; holder is NULL if it has none. */
+/* Print a buffer below one of its holders. holder is NULL if it has none. */
 static void put_leaf(struct text *out, const struct buffer *buffer,
 		     const struct holder *holder, bool last, const struct style *style)
 {
@@ -392,15 +400,15 @@ static void put_leaf(struct text *out, const struct buffer *buffer,
 		text_puts(out, "  ");
 		put_counted(out, holder->map_count, "map");
 	}
-	/* Why the share is less than the size */
+	/* Explains why the share of the process is less than the size. */
 	if (holder && buffer->holder_count > 1)
 		text_printf(out, "  1/%zu", buffer->holder_count);
-	/* Most buffers have none: that is not worth saying in a line so full. */
+	/* Most buffers have no devices. Do not fill the line with that. */
 	if (!buffer->devices_known || buffer->device_count) {
 		text_puts(out, "  devices ");
 		put_devices(out, buffer, true, style);
 	}
-	/* Importers' use of it, which tells why its memory cannot be moved */
+	/* What importers do with the buffer, which may be why its memory cannot move */
 	for (int i = COUNT_MAPPINGS; i < COUNTERS; i++)
 		if (buffer->counters[i] > 0)
 			text_printf(out, "  %s %lld", counter_names[i],
@@ -409,8 +417,8 @@ static void put_leaf(struct text *out, const struct buffer *buffer,
 }
 
 /*
- * Processes with their buffers: the table has it the other way round, and "who
- * has all that memory" is what a tree is asked for.
+ * Processes with their buffers, which answers who holds how much memory. The table is
+ * sorted the other way round, by buffers.
  */
 void print_tree(struct text *out, const struct snapshot *snap, const struct style *style)
 {
@@ -440,7 +448,7 @@ void print_tree(struct text *out, const struct snapshot *snap, const struct styl
 		put_sum(out, snap->unheld_size, snap->unheld_exact, style);
 		text_puts(out, "\n");
 	}
-	/* The last one is known by none being left. */
+	/* left reaches 0 at the last buffer, which gets another line drawn. */
 	for (size_t i = 0; i < snap->buffer_count; i++)
 		if (!snap->buffers[i]->holder_count)
 			put_leaf(out, snap->buffers[i], NULL, !--left, style);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: look at all processes, and at bufinfo.
+ * lsdmabuf: read all processes, and bufinfo.
  *
- * A process may end, and a descriptor be closed, between any two system calls
- * here: what is not there any more is passed over without a word. A process's
- * directory is opened once and everything of it is found from there, so that
- * what is said of one process is never that of another that got its number.
+ * On the running system a process may end, and a descriptor be closed, between any
+ * two system calls of this program. A file that has disappeared is therefore skipped
+ * silently. The directory of a process is opened once and its files are opened
+ * relative to it: another process that gets the same PID later is never mistaken for
+ * the first.
  *
- * Nothing ends in a saved copy of /proc. What is missing there, or is not as the
- * kernel writes it, has been lost, and the list is not complete without it. A copy
- * may come from anywhere: only regular files are read, no links are followed, and
- * each file has a limit.
+ * In a saved copy of /proc nothing disappears. A file that is missing there, or is not
+ * as the kernel writes it, has been lost, and makes the list incomplete. A copy may
+ * come from an untrusted source: only regular files are read, no symbolic links are
+ * followed, and the size of each file is limited.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,15 +30,15 @@
 
 #include "lsdmabuf.h"
 
-/* Of /proc/PID/stat: a thread of the kernel, which has neither files nor maps */
+/* Flags in /proc/PID/stat. A kernel thread, which has neither files nor mappings */
 #define PF_KTHREAD	0x00200000
-/* Likewise, and the thread is about to end */
+/* The thread is about to end */
 #define PF_EXITING	0x00000004
 
 /* The inode number of the first PID namespace, the same in all kernels since 3.8 */
 #define FIRST_PID_NAMESPACE	0xeffffffcULL
 
-/* Much more than any kernel writes: a page or two, and a line for each map */
+/* Limits far above what any kernel writes: a page or two, a line for each mapping */
 #define LIMIT_SMALL	(1024UL * 1024)
 #define LIMIT_MAPS	(256 * LIMIT_SMALL)
 #define LIMIT_BUFINFO	(256 * LIMIT_SMALL)
@@ -45,19 +46,20 @@
 struct scan {
 	struct snapshot *snap;
 	int proc;
-	bool live;			/* a /proc of the kernel's, no copy */
-	bool has_pids;			/* its process IDs are those of our namespace */
-	struct text text;		/* what was read last */
+	bool live;			/* /proc is the kernel's, not a copy */
+	bool has_pids;			/* /proc has the PIDs of our own namespace */
+	struct text text;		/* the file that was read last */
 	struct fdinfo info;
 	/*
-	 * The device number of the file system that buffers live in, once a
-	 * descriptor has told: anybody can map a file called /dmabuf:x.
+	 * The device number of the file system that buffers are in, known once a
+	 * descriptor of a buffer was seen. It tells mappings of buffers from mappings
+	 * of other files, as any user can name a file "/dmabuf:x".
 	 */
 	bool dev_known;
 	dev_t dev;
 };
 
-/* One process, while it is looked at */
+/* State of scanning one process */
 struct visit {
 	int pid, tid;
 	int dir;			/* of the process, or of one of its threads */
@@ -65,22 +67,22 @@ struct visit {
 	int fds, fdinfos;
 	struct process *process;	/* NULL until a buffer is found */
 	bool gone, unread;
-	bool denied;			/* unread as this is not allowed */
-	bool has_fds, has_maps;		/* any, buffers or not */
-	char reason[96];		/* why it is unread: the first one */
-	/* Threads that have tables of descriptors of their own */
+	bool denied;			/* unread because of missing privileges */
+	bool has_fds, has_maps;		/* any at all, of buffers or not */
+	char reason[96];		/* the first reason why it is unread */
+	/* One thread for each table of descriptors that was read */
 	int *tables;
 	size_t table_count, table_room;
 };
 
 static void close_fd(int fd)
 {
-	/* Nothing was written: an error could not matter. */
+	/* Nothing was written to the file, so no error of close() matters. */
 	if (fd >= 0)
 		close(fd);
 }
 
-/* Something of a process is missing: the first time, keep what it is. */
+/* Note that a part of a process could not be read. Only the first note is kept. */
 __printf(3, 4)
 static void note_lost(struct visit *visit, const char *name, const char *format, ...)
 {
@@ -101,8 +103,8 @@ static void note_lost(struct visit *visit, const char *name, const char *format,
 }
 
 /*
- * What an error in a process's directory means. Only what would go wrong with
- * each further process as well ends the program. why is NULL if errno says it.
+ * Handle an error below a process's directory. An error that would repeat with each
+ * further process ends the program. why is NULL if errno is the reason.
  */
 static void note_error(struct scan *scan, struct visit *visit, const char *name,
 		       const char *why)
@@ -125,8 +127,8 @@ static void note_error(struct scan *scan, struct visit *visit, const char *name,
 }
 
 /*
- * Open a file to be read. Whoever made a copy of /proc may have put anything there:
- * opening must not wait for a FIFO's other end, and reading must come to an end.
+ * Open a file for reading. A copy of /proc may contain anything: open() must not wait
+ * for the other end of a FIFO, and read() must come to an end.
  */
 static int open_file(int dir, const char *name, int flags, size_t limit, const char **why)
 {
@@ -134,7 +136,7 @@ static int open_file(int dir, const char *name, int flags, size_t limit, const c
 	struct stat st;
 
 	*why = NULL;
-	/* To open a device may do something already: so look before, and after. */
+	/* Opening a device may have effects, so check before open(); check after, too. */
 	if (fstatat(dir, name, &st, follow)) {
 		*why = strerror(errno);
 	} else if (S_ISREG(st.st_mode)) {
@@ -161,8 +163,8 @@ static int open_file(int dir, const char *name, int flags, size_t limit, const c
 }
 
 /*
- * Read all of a file. Returns NULL, or why that cannot be done; errno says so as
- * well, as far as it can.
+ * Read a whole file. Returns NULL, or the reason in words why it cannot be read; then
+ * errno is set to the nearest error number.
  */
 static const char *read_all(int dir, const char *name, int flags, size_t limit,
 			    struct text *text)
@@ -191,7 +193,7 @@ static const char *read_all(int dir, const char *name, int flags, size_t limit,
 	return n < 0 ? strerror(err) : NULL;
 }
 
-/* A name as the kernel has it ends with a newline; it may have others. */
+/* The kernel ends a name with a newline. The name may contain others. */
 static bool read_comm(struct scan *scan, struct visit *visit, char *comm, size_t room)
 {
 	const char *why;
@@ -199,7 +201,7 @@ static bool read_comm(struct scan *scan, struct visit *visit, char *comm, size_t
 	ssize_t n = fd < 0 ? -1 : read(fd, comm, room - 1);
 
 	if (n < 0) {
-		/* Once the process is gone, so are its buffers. */
+		/* A process that is gone holds no buffers. */
 		visit->gone = scan->live && (errno == ENOENT || errno == ESRCH);
 		note_error(scan, visit, "comm", why);
 		close_fd(fd);
@@ -215,7 +217,7 @@ static bool read_comm(struct scan *scan, struct visit *visit, char *comm, size_t
 	return true;
 }
 
-/* The process, with its name, at its first buffer; NULL if it is gone */
+/* Add the process when its first buffer is found. Returns NULL if it is gone. */
 static struct process *get_process(struct scan *scan, struct visit *visit)
 {
 	int tid = visit->tid;
@@ -225,7 +227,7 @@ static struct process *get_process(struct scan *scan, struct visit *visit)
 	if (visit->process || visit->gone)
 		return visit->process;
 
-	/* It is the same file for all threads. */
+	/* A process has one name, that of its main thread. */
 	visit->tid = visit->pid;
 	has_comm = read_comm(scan, visit, comm, sizeof(comm));
 	visit->tid = tid;
@@ -245,8 +247,9 @@ static void set_name(struct snapshot *snap, struct buffer *buffer, const char *n
 }
 
 /*
- * Each descriptor's fdinfo says the same of the buffer, so the first one does; only
- * what can never change is compared. link_name is NULL if the link shows no name.
+ * Fill in a buffer from the fdinfo of one of its descriptors. All of them say the
+ * same, so the first one counts, and the others are compared in what never changes.
+ * link_name is NULL if the link shows no name.
  */
 static void fill_buffer(struct scan *scan, const struct visit *visit, const char *fd,
 			struct buffer *buffer, char *link_name)
@@ -277,8 +280,9 @@ static void fill_buffer(struct scan *scan, const struct visit *visit, const char
 	}
 
 	/*
-	 * A name may end with " (deleted)", and so may a link: fdinfo tells which.
-	 * Without a name in fdinfo, an empty one in the link is none.
+	 * The kernel may append " (deleted)" to a link, but a name may end like that,
+	 * too: fdinfo tells which. If fdinfo has no name, an empty name in the link
+	 * means that the buffer has none.
 	 */
 	if (info->has_name)
 		n = strlen(info->name);
@@ -291,9 +295,9 @@ static void fill_buffer(struct scan *scan, const struct visit *visit, const char
 }
 
 /*
- * Can this be a buffer's link? To look at the fdinfo of each descriptor of the
- * system would take ten times as long, so what is plainly something else, like
- * "/dev/null" or "socket:[1234]", is passed over.
+ * True if the link may be that of a buffer. Reading the fdinfo of every descriptor in
+ * the system would take ten times as long, so links that are plainly something else,
+ * like "/dev/null" or "socket:[1234]", are skipped.
  */
 static bool may_be_buffer(const char *link)
 {
@@ -304,14 +308,14 @@ static bool may_be_buffer(const char *link)
 	return !n || link[n - 1] != ']' || !strstr(link, ":[");
 }
 
-/* Must this be a buffer's link, unless somebody has called a file like that? */
+/* True if the link is that of a buffer, or of a file that is named like one */
 static bool looks_like_buffer(const char *link)
 {
 	return !strncmp(link, LINK_PREFIX, strlen(LINK_PREFIX)) ||
 	       !strcmp(link, "anon_inode:dmabuf");
 }
 
-/* The device number is that of the file that the link leads to. */
+/* Learn the device number of buffers from the file that the link leads to. */
 static void learn_device(struct scan *scan, const struct visit *visit, const char *name)
 {
 	struct stat st;
@@ -322,7 +326,7 @@ static void learn_device(struct scan *scan, const struct visit *visit, const cha
 	}
 }
 
-/* Kernels before 5.14 do not print the inode number; the file itself has it. */
+/* Kernels before 5.14 do not print the inode number: take it from the file itself. */
 static bool get_ino(struct scan *scan, struct visit *visit, const char *name,
 		    const char *path)
 {
@@ -331,7 +335,7 @@ static bool get_ino(struct scan *scan, struct visit *visit, const char *name,
 	if (scan->info.has_ino)
 		return true;
 	if (!scan->live) {
-		/* The link leads nowhere here, or to some other file. */
+		/* In a copy the link leads nowhere, or to an unrelated file. */
 		note_lost(visit, path, "has no inode number");
 		return false;
 	}
@@ -344,8 +348,8 @@ static bool get_ino(struct scan *scan, struct visit *visit, const char *name,
 }
 
 /*
- * Read the fdinfo of a descriptor that may be a buffer. Returns false if it is
- * none, or cannot be read.
+ * Read the fdinfo of a descriptor that may be a buffer's. Returns false if it is not
+ * one, or if the fdinfo cannot be read.
  */
 static bool read_fdinfo(struct scan *scan, struct visit *visit, const char *name,
 			const char *link, const char *link_name, const char *path)
@@ -361,7 +365,7 @@ static bool read_fdinfo(struct scan *scan, struct visit *visit, const char *name
 	if (visit->fdinfos >= 0)
 		why = read_all(visit->fdinfos, name, O_NOFOLLOW, LIMIT_SMALL, &scan->text);
 	if (visit->fdinfos < 0 || why) {
-		/* In a copy, all descriptors are asked; most are plainly none. */
+		/* In a copy every fdinfo is tried; most links are plainly not buffers. */
 		if (may_be_buffer(link))
 			note_error(scan, visit, path, why);
 		return false;
@@ -370,7 +374,7 @@ static bool read_fdinfo(struct scan *scan, struct visit *visit, const char *name
 	parse_fdinfo(scan->text.data, link_name ?: "", info);
 	if (!info->exporter && !may_be_buffer(link) && !info->has_size)
 		return false;
-	/* A file may be called like a buffer, and a file in a copy like anything. */
+	/* A file can be named like a buffer. In a copy a link can have any text. */
 	if (!info->exporter && scan->live && strcmp(link, "anon_inode:dmabuf"))
 		return false;
 
@@ -400,7 +404,7 @@ static void look_at_fd(struct scan *scan, struct visit *visit, const char *name)
 		note_error(scan, visit, path, NULL);
 		return;
 	}
-	/* A copy may have a file here instead of a link: ask fdinfo then. */
+	/* A copy may have a regular file instead of a link: then fdinfo decides. */
 	link[n < 0 ? 0 : n] = '\0';
 	visit->has_fds = true;
 	if (scan->live && !may_be_buffer(link))
@@ -438,7 +442,7 @@ static void look_at_map(struct scan *scan, struct visit *visit, char *line)
 	case MAP_BUFFER:
 		break;
 	}
-	/* Buffers have no block device behind them; tmpfs has none, either. */
+	/* The file system of buffers has no block device, so its major number is 0. */
 	if (map.major || !get_process(scan, visit))
 		return;
 
@@ -462,9 +466,9 @@ static void look_at_map(struct scan *scan, struct visit *visit, char *line)
 }
 
 /*
- * Most processes map no buffer and many have thousands of maps: so lines are cut
- * only where the name of a buffer shows. In a copy, each line is looked at: one that
- * is damaged may have been a buffer's.
+ * Most processes map no buffer, and many have thousands of mappings, so only lines
+ * with the name of a buffer are parsed. In a copy every line is: a damaged one may
+ * have been that of a buffer.
  */
 static void look_at_maps(struct scan *scan, struct visit *visit)
 {
@@ -475,7 +479,7 @@ static void look_at_maps(struct scan *scan, struct visit *visit)
 
 	if (why) {
 		note_error(scan, visit, "maps", why);
-		/* What was not read may have been there. */
+		/* The unread file may have had mappings. */
 		visit->has_maps = true;
 		return;
 	}
@@ -497,12 +501,12 @@ static void look_at_maps(struct scan *scan, struct visit *visit)
 		all_returns = all_returns && end > hit && end[-1] == '\r';
 		look_at_map(scan, visit, hit);
 	}
-	/* One may be that of a name; all of them have come with the copy. */
+	/* One may belong to a name. If all lines have one, copying has added them. */
 	if (all_returns)
 		note_lost(visit, "maps", "has carriage returns");
 }
 
-/* A copy without links may have fdinfo alone. */
+/* Look at descriptors for which a copy has an fdinfo, but no link. */
 static void look_at_fdinfo_alone(struct scan *scan, struct visit *visit)
 {
 	int fd = openat(visit->dir, "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -511,7 +515,7 @@ static void look_at_fdinfo_alone(struct scan *scan, struct visit *visit)
 	DIR *dir;
 
 	if (fd < 0) {
-		/* If there was a descriptor that needs it, this has been said. */
+		/* If there was a descriptor, its missing fdinfo has been noted. */
 		return;
 	}
 	dir = fdopendir(fd);
@@ -529,7 +533,7 @@ static void look_at_fdinfo_alone(struct scan *scan, struct visit *visit)
 	closedir(dir);
 }
 
-/* The descriptors of a process, or of a thread that has its own */
+/* The descriptors of a process, or of a thread with a table of its own */
 static void look_at_fds(struct scan *scan, struct visit *visit)
 {
 	struct dirent *entry;
@@ -558,12 +562,12 @@ static void look_at_fds(struct scan *scan, struct visit *visit)
 	closedir(dir);
 }
 
-/* Has this thread the same descriptors as one that was looked at? */
+/* True if the thread shares its descriptors with one that was read before */
 static bool has_seen_table(struct scan *scan, struct visit *visit, int tid)
 {
 	if (!scan->has_pids)
 		return false;
-	/* What cannot be told is looked at: that is slower, and right. */
+	/* If kcmp() fails, the thread is read: that is slower, but never wrong. */
 	for (size_t i = 0; i < visit->table_count; i++)
 		if (!syscall(SYS_kcmp, visit->tables[i], tid, KCMP_FILES, 0, 0))
 			return true;
@@ -574,9 +578,10 @@ static bool has_seen_table(struct scan *scan, struct visit *visit, int tid)
 }
 
 /*
- * A thread may have taken a table of descriptors of its own. And the main thread,
- * which the files of the process are about, may have ended before the others: then
- * it has neither descriptors nor maps any more, and they have them all.
+ * Look at the threads of a process, for two reasons. A thread may have a table of
+ * descriptors of its own (unshare(CLONE_FILES)). And the files in /proc/PID are those
+ * of the main thread: if it has ended before the others, they show neither descriptors
+ * nor mappings, while the other threads still have both.
  */
 static void look_at_threads(struct scan *scan, struct visit *visit)
 {
@@ -586,7 +591,7 @@ static void look_at_threads(struct scan *scan, struct visit *visit)
 	DIR *dir;
 
 	if (fd < 0) {
-		/* Whether a copy needs it is seen later. */
+		/* In a copy task is needed only if the main thread has ended. */
 		if (errno != ENOENT)
 			note_error(scan, visit, "task", NULL);
 		return;
@@ -600,7 +605,7 @@ static void look_at_threads(struct scan *scan, struct visit *visit)
 	while (errno = 0, (entry = readdir(dir)) && !visit->gone) {
 		__u64 tid;
 
-		/* In a copy, the main thread's files may be others, or in a better state. */
+		/* In a copy the two sets of files of the main thread may differ: read both. */
 		if (!parse_number(entry->d_name, 10, &tid) || tid > INT_MAX ||
 		    (scan->live && (int)tid == visit->pid))
 			continue;
@@ -625,18 +630,18 @@ static void look_at_threads(struct scan *scan, struct visit *visit)
 	visit->dir = visit->process_dir;
 }
 
-/* What a process may be of which neither descriptors nor maps are to be seen */
+/* What a process may still hold if its descriptors and mappings cannot be read */
 enum remains {
-	REMAINS_ANY,			/* it may have some */
-	REMAINS_THREADS,		/* the main thread has ended, and others have them */
+	REMAINS_ANY,			/* any buffers */
+	REMAINS_THREADS,		/* the main thread has ended, others may hold some */
 	REMAINS_NOTHING,
 };
 
 /*
- * A thread of the kernel, or what is left of a process that has ended, has
- * nothing to look at: not to be allowed to is no loss. /proc/PID/stat is for
- * everybody: "PID (COMM) STATE", five numbers before the flags, and ten before the
- * number of threads, of which one that has ended counts until it is waited for.
+ * A kernel thread, or a process that has ended and was not waited for, holds no
+ * buffers: nothing is lost if it cannot be read. Every user can read /proc/PID/stat:
+ * "PID (COMM) STATE", five numbers, the flags, ten numbers, and the number of threads.
+ * A main thread that has ended is still counted there.
  */
 static enum remains what_remains(struct scan *scan, const struct visit *visit)
 {
@@ -673,15 +678,15 @@ static void look_at_process(struct scan *scan, const char *name, int pid)
 		look_at_fds(scan, &visit);
 		if (visit.denied)
 			remains = what_remains(scan, &visit);
-		/* What a main thread had that has ended belongs to root. */
+		/* The directory of a main thread that has ended belongs to root. */
 		if (remains == REMAINS_THREADS)
 			visit.unread = false;
-		/* Who may not see the descriptors may not see the maps either. */
+		/* Reading maps takes the same privileges as reading fd. */
 		if (!visit.gone && !visit.denied)
 			look_at_maps(scan, &visit);
 		if (!visit.gone && (!visit.denied || remains == REMAINS_THREADS))
 			look_at_threads(scan, &visit);
-		/* Only what has ended has no maps at all. */
+		/* Only a process that has ended has no mappings at all. */
 		if (!scan->live && !visit.has_maps && !visit.unread &&
 		    (visit.has_fds || what_remains(scan, &visit) != REMAINS_NOTHING))
 			note_lost(&visit, "maps", "is empty");
@@ -693,8 +698,8 @@ static void look_at_process(struct scan *scan, const char *name, int pid)
 }
 
 /*
- * Other namespaces may have processes that this /proc does not show, and so may
- * ours, if it is mounted with hidepid.
+ * This /proc does not show all processes if it is that of a PID namespace other than
+ * the first one, or is mounted with hidepid.
  */
 static void look_for_hidden(struct scan *scan, bool has_first)
 {
@@ -765,7 +770,7 @@ static bool is_unheld_and_gone(const struct buffer *buffer)
 	return is_unheld(buffer) && !buffer->in_bufinfo;
 }
 
-/* Is there a buffer that a second look at bufinfo may tell more of? */
+/* True if reading bufinfo again may complete or remove a buffer */
 static bool any_doubtful(const struct snapshot *snap)
 {
 	for (size_t i = 0; i < snap->buffer_count; i++)
@@ -775,8 +780,8 @@ static bool any_doubtful(const struct snapshot *snap)
 }
 
 /*
- * Anybody can map a file of a tmpfs of his own that is called /dmabuf:x. If one
- * descriptor was seen, the device number tells such files from buffers.
+ * A user can mount a tmpfs and map a file "/dmabuf:x" from it. Once the device number
+ * of buffers is known from a descriptor, mappings of such files can be dropped.
  */
 static void forget_other_files(struct scan *scan)
 {
@@ -797,7 +802,7 @@ static void forget_other_files(struct scan *scan)
 	snapshot_drop(snap, is_unheld_and_gone);
 }
 
-/* A file that was asked for must be one; else the list is made without it. */
+/* must: the user named the file, so without it there is no list. */
 static bool read_bufinfo(struct scan *scan, const char *path, bool must)
 {
 	const char *why = read_all(AT_FDCWD, path, 0, LIMIT_BUFINFO, &scan->text);
@@ -817,10 +822,12 @@ static bool read_bufinfo(struct scan *scan, const char *path, bool must)
 }
 
 /*
- * A buffer that is closed while processes are looked at was in bufinfo, and
- * nobody had it: it must not be called one that no process holds. So what looks
- * like that must be in bufinfo afterwards as well. One that is new, of which only maps
- * were seen, may have its size there.
+ * A buffer may be closed after bufinfo was read and before its holder is scanned. It
+ * then looks like a buffer that no process holds. Read bufinfo again after the scan,
+ * and drop such buffers if they are no longer in it.
+ *
+ * A buffer that was exported after the first reading, and was seen by its mappings
+ * alone, gets its size from the second one.
  */
 static void forget_closed_buffers(struct scan *scan)
 {
@@ -833,15 +840,15 @@ static void forget_closed_buffers(struct scan *scan)
 		snap->buffers[i]->in_bufinfo = false;
 	if (!read_bufinfo(scan, BUFINFO_PATH, false))
 		return;
-	/* Of those that are new, nobody has been asked whether he holds them. */
+	/* Buffers that appear only now: the scan did not look for their holders. */
 	for (size_t i = count; i < snap->buffer_count; i++)
 		snap->buffers[i]->in_bufinfo = false;
 	snapshot_drop(snap, is_unheld_and_gone);
 }
 
 /*
- * What was saved together must match. Without an exporter, a buffer may be a map of
- * some other file that is called like that.
+ * A saved /proc and a saved bufinfo must match. A buffer without an exporter was seen by
+ * a mapping alone, which may be of another file that is named like a buffer.
  */
 static void compare_sources(struct snapshot *snap)
 {
@@ -854,12 +861,12 @@ static void compare_sources(struct snapshot *snap)
 void snapshot_take(struct snapshot *snap, const struct sources *sources)
 {
 	const char *bufinfo = sources->bufinfo ?: BUFINFO_PATH;
-	/* A saved /proc and the running system's buffers have nothing in common. */
+	/* Do not mix a saved /proc with the buffers of the running system. */
 	bool with_bufinfo = !sources->no_bufinfo && (sources->bufinfo || !sources->proc);
 	struct scan scan = { .snap = snap };
 
 	snapshot_init(snap);
-	/* Without a byte in it, text has no terminating NUL either. */
+	/* A text that nothing was added to has no terminating NUL yet. */
 	text_puts(&scan.text, "");
 
 	if (with_bufinfo)

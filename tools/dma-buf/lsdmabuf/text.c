@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lsdmabuf: memory that is there or ends the program, text that grows, and names
- * made fit to be seen.
+ * lsdmabuf: memory, text that grows, and names that are safe to display.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 
 void *resize(void *memory, size_t count, size_t size)
 {
-	/* Nothing is a valid size here: an array may have no elements yet. */
+	/* An array may be empty, but realloc() to no bytes might return NULL. */
 	memory = reallocarray(memory, count ?: 1, size);
 	if (!memory)
 		out_of_memory();
@@ -49,7 +48,7 @@ void text_printf(struct text *t, const char *format, ...)
 	va_list args;
 	int n;
 
-	/* For numbers and words of this program; names go by text_add(). */
+	/* For numbers and words of this program. Names are of any length: text_add(). */
 	va_start(args, format);
 	n = vsnprintf(buffer, sizeof(buffer), format, args);
 	va_end(args);
@@ -72,13 +71,15 @@ void text_free(struct text *t)
 }
 
 /*
- * The character that s begins with and the number of its bytes, or 0 and 1 if
- * that is no UTF-8. Not mbrtowc(): what JSON and graphviz want does not depend on
- * the user's locale, and a small system has none. s is not empty.
+ * Returns the character at the beginning of s and sets *length to the number of its
+ * bytes, or to 1 and returns 0 if the beginning is not UTF-8. s must not be empty.
+ *
+ * This is not mbrtowc(), because JSON and graphviz are UTF-8 in every locale, and a
+ * small system has no UTF-8 locale.
  */
 unsigned int decode_utf8(const char *s, unsigned int *length)
 {
-	/* The smallest character that needs so many bytes: others are forgeries. */
+	/* The smallest character of each length: a smaller one is encoded wrongly. */
 	static const unsigned int smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)s;
 	unsigned int c, n;
@@ -91,7 +92,7 @@ unsigned int decode_utf8(const char *s, unsigned int *length)
 		return 0;
 	c = *p & (0x7f >> n);
 	for (unsigned int i = 1; i < n; i++) {
-		/* A NUL ends this, too. */
+		/* The NUL at the end of s is not a continuation byte either. */
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
@@ -103,9 +104,8 @@ unsigned int decode_utf8(const char *s, unsigned int *length)
 }
 
 /*
- * Characters that command a terminal, or have it show others somewhere else: the
- * controls, line separators, marks of direction, the byte order mark, and
- * tags that nobody sees.
+ * Characters that control a terminal, reorder the text around them, or are invisible:
+ * control characters, line separators, direction marks, the byte order mark, tags.
  */
 bool is_deceptive(unsigned int c)
 {
@@ -116,8 +116,8 @@ bool is_deceptive(unsigned int c)
 }
 
 /*
- * Add s as people can see it: what is not harmless, and backslashes, as \ooo like
- * the kernel does. Returns how many columns that takes.
+ * Add s with each byte of a deceptive character or a backslash escaped as \ooo, as the
+ * kernel escapes names. Returns the number of columns that the text takes.
  */
 size_t escape_visible(struct text *out, const char *s, bool utf8)
 {
@@ -127,9 +127,9 @@ size_t escape_visible(struct text *out, const char *s, bool utf8)
 	for (; *s; s += n) {
 		unsigned int c = decode_utf8(s, &n);
 		/*
-		 * A width of 0 is that of an accent: it belongs to the letter before.
-		 * The C locale knows no widths; graphs, which have UTF-8 in any
-		 * locale, want none.
+		 * An accent has width 0, as it is drawn over the letter before it. In
+		 * the C locale wcwidth() knows ASCII alone; only graphs have UTF-8
+		 * there, and graphs need no widths.
 		 */
 		int width = c < 0x80 || MB_CUR_MAX == 1 ? 1 : wcwidth(c);
 
@@ -146,7 +146,7 @@ size_t escape_visible(struct text *out, const char *s, bool utf8)
 	return columns;
 }
 
-/* How many of the n bytes at s fit into that many columns */
+/* How many of the n bytes at s fit into the given number of columns */
 size_t visible_bytes(const char *s, size_t n, size_t columns, bool utf8)
 {
 	size_t used = 0, width, i = 0;
@@ -175,7 +175,7 @@ void put_size(struct text *out, __u64 size, const struct style *style)
 		text_printf(out, "%llu", size);
 		return;
 	}
-	/* 1023.96 would be shown as 1024.0. */
+	/* 1023.96 would be rounded to 1024.0. */
 	while (value >= 1023.95) {
 		value /= 1024;
 		unit++;
@@ -183,7 +183,7 @@ void put_size(struct text *out, __u64 size, const struct style *style)
 	text_printf(out, unit ? "%.1f%c" : "%.0f%c", value, units[unit]);
 }
 
-/* A sum of which only a part may be known, or of which 64 bits hold a part */
+/* A sum. "+" says that it is a lower bound. */
 void put_sum(struct text *out, __u64 size, bool exact, const struct style *style)
 {
 	put_size(out, size, style);
@@ -191,7 +191,10 @@ void put_sum(struct text *out, __u64 size, bool exact, const struct style *style
 		text_puts(out, "+");
 }
 
-/* Descriptors as "3,5-7". Of more than limit groups, the rest is counted. */
+/*
+ * Descriptors as "3,5-7". After limit groups the others are only counted; a limit of 0
+ * is none.
+ */
 void put_fds(struct text *out, const struct holder *holder, size_t limit)
 {
 	const struct use *uses = holder->uses;
