@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# What the guest's scripts share. A suite prints KTAP on standard output,
-# its remarks on standard error, and exits 0 if it could do its work.
+# Shared by the guest's scripts. A suite prints KTAP to standard output and remarks to
+# standard error, and exits with 0 if it could do its work.
 
-# klog TEXT...: leave a line in the kernel's log, so that what the kernel says
-# can be told to belong to a suite.
+# klog TEXT...: write a line into the kernel's log, so that messages of the kernel can be
+# assigned to a suite.
 klog() {
 	echo "dmabuf-test: $*" >/dev/kmsg
 }
 
-# indent: make what comes in a subtest's lines, each as soon as it is there.
+# indent: turn each line of the input into one of a subtest, as soon as it is there.
 # shellcheck disable=SC2016 # awk's own
 indenting='{ print "    " $0; fflush() }'
 indent() {
@@ -24,7 +24,7 @@ plan() {
 	echo "1..$1"
 }
 
-# result STATUS NAME: one result, by an exit status; 4 is a skip, as in kselftest.
+# result STATUS NAME: print the result of an exit status; 4 is a skip, as in kselftest.
 result() {
 	tests=$((tests + 1))
 	case $1 in
@@ -50,7 +50,7 @@ end_session() {
 	done
 }
 
-# running PID: whether a process is there and has not ended.
+# running PID: succeed if the process exists and is no zombie.
 running() {
 	read -r r_line 2>/dev/null <"/proc/$1/stat" || return 1
 	case ${r_line##*) } in
@@ -58,10 +58,10 @@ running() {
 	esac
 }
 
-# program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest. It
-# gets a session of its own, so that what it leaves behind can be found. A
-# process that cannot be killed would hold the pipe for ever: nobody waits for
-# it longer than a minute, and the program has failed.
+# program LIMIT NAME COMMAND...: run a program that prints TAP as a subtest. It gets a
+# session of its own, so that processes which it leaves behind can be found. One that
+# cannot be killed keeps the pipe open for ever: do not wait for it longer than a minute,
+# and count the program as failed.
 program() {
 	p_limit=$1
 	p_name=$2
@@ -94,7 +94,7 @@ program() {
 	result $p_status "$p_name"
 }
 
-# kunit MODULE: load a KUnit module and pass its suites' results on.
+# kunit MODULE: load a KUnit module and print its suites' results.
 kunit() {
 	k_module=$1
 	k_dir=/sys/kernel/debug/kunit
@@ -118,8 +118,8 @@ kunit() {
 	k_number=0
 	for k_suite in "$@"; do
 		k_number=$((k_number + 1))
-		# Each file is a document of its own with one suite in it: its
-		# inner part is taken and the suite's result numbered anew.
+		# Each file is a document with one suite. Print its inner part, and
+		# number the suite's result anew.
 		sed -n -e '/^KTAP version/d' -e '/^1\.\.1$/d' \
 			-e "s/^\(ok\|not ok\) [0-9]* /\1 $k_number /" -e p \
 			"$k_dir/$k_suite/results"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the harness's commands in Python share, as lib.sh for those in shell."""
+"""Shared by all Python commands of the harness, as lib.sh by the shell scripts."""
 
 import argparse
 import os
@@ -50,11 +50,11 @@ def core_sources():
 
 
 class Parser(argparse.ArgumentParser):
-    """The arguments of a command whose description is TEXT.
+    """Parse the arguments of a command whose description is TEXT.
 
-    Refuses values of V, and of the other variables that TEXT names in lines like
-    "  JOBS=N  how many jobs", that no command knows. The kinds of values are those
-    of check_value() in lib.sh: N is a number from 1 on, 'A B' are words.
+    Also refuses unknown values of V, and of the other variables that TEXT names in
+    lines like "  JOBS=N  how many jobs". The kinds of values are those of
+    check_value() in lib.sh: N is a number from 1 on, 'A B' is a set of words.
     """
 
     def __init__(self, text):
@@ -75,6 +75,6 @@ class Parser(argparse.ArgumentParser):
         return result
 
     def among(self, word, known, complaint):
-        """Refuse WORD if it is not in the list of what is known."""
+        """Refuse WORD if the list KNOWN does not have it."""
         if word not in known:
             self.error(f"{complaint}{word}; known: {' '.join(sorted(known))}")

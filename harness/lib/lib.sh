@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034
-# What every harness script shares: where things are, how progress is said,
-# and how a script stops. Sourced, never run.
+# Shared by all shell scripts of the harness: paths, progress messages, errors and the
+# check of arguments. Sourced, never run.
 
 set -euo pipefail
 
@@ -14,13 +14,13 @@ LOGS=$BUILD/logs
 BASE=$KBUILD/base
 SRC=$KBUILD/src
 
-# V names a kernel here and verbosity in kbuild: our own make's variables must
-# not reach the kernel's.
+# V is a kernel here and verbosity in kbuild, so variables of the make that started this
+# script must not reach the kernel's make.
 export V
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
-# The whole run counts from its first script on, so that the times in one
-# output can be compared with each other.
+# Elapsed time counts from the first script of a run, so that the times in one output
+# can be compared.
 export HARNESS_START=${HARNESS_START:-$(date +%s)}
 
 elapsed() {
@@ -42,21 +42,21 @@ complain() {
 	done
 }
 
-# die WHAT-IS-WRONG [HOW-TO-GET-IT]...: what was asked for has failed.
+# die WHAT-IS-WRONG [HOW-TO-GET-IT]...: complain and exit with status 1.
 die() {
 	complain "$@"
 	exit 1
 }
 
-# refuse WHAT-IS-WRONG [HINT]...: the command was not understood. The exit
-# status is 2, as that of Python's argparse.
+# refuse WHAT-IS-WRONG [HINT]...: complain about the command line and exit with status
+# 2, as Python's argparse does.
 refuse() {
 	complain "$@"
 	printf '%s\n    harness/%s --help says more\n' "${USAGE%%$'\n'*}" "${0##*/}" >&2
 	exit 2
 }
 
-# among WORD LIST...: is WORD in the list?
+# among WORD LIST...: succeed if WORD is in the list.
 among() {
 	local word=$1 one
 	shift
@@ -74,10 +74,10 @@ check_kernel() {
 		refuse "no kernel is named '$1'" "known: ${known[*]}"
 }
 
-# check_value NAME KIND: refuse a value of the variable NAME that is not of
-# its kind: N is a number from 1 on, 1 is a switch, NAME is a kernel, 'A B'
-# are words of which any may be given. Other kinds are checked where they are
-# used. A variable that is empty is as good as one that is not set.
+# check_value NAME KIND: refuse a value of the variable NAME that is not of the given
+# kind. N is a number from 1 on, 1 is a switch, NAME is a kernel, 'A B' is a set of words
+# of which any may be given. Other kinds are checked where they are used. An empty
+# variable counts as unset.
 check_value() {
 	local value=${!1:-} word words
 	[ -n "$value" ] || return 0
@@ -103,9 +103,8 @@ check_value() {
 	esac
 }
 
-# check_variables: refuse what nobody knows of the variables that USAGE names in
-# lines like "  JOBS=N  how many jobs", and of those that the commands called by
-# this one take.
+# check_variables: refuse unknown values of the variables that USAGE names, in lines like
+# "  JOBS=N  how many jobs", and of those that all commands have in common.
 check_variables() {
 	local line
 	local -a known
@@ -126,10 +125,10 @@ check_variables() {
 	done <<<"$USAGE"
 }
 
-# check_arguments ARGS...: refuse arguments that the first line of USAGE does not
-# have. It is written as usual: "usage: harness/x [--flag] [--option VALUE] NAME
-# [a|b|c] [OTHER...]". NAME is the name of a kernel and is checked, and so are
-# words that are listed; what OTHER may be, the command itself has to check.
+# check_arguments ARGS...: refuse arguments that the first line of USAGE does not allow.
+# That line looks like "usage: harness/x [--flag] [--option VALUE] NAME [a|b|c]
+# [OTHER...]". NAME must be a kernel, a|b|c one of these words. The command itself has to
+# check any OTHER argument.
 check_arguments() {
 	local line=${USAGE%%$'\n'*} item arg
 	local -a items flags options words listed
@@ -177,9 +176,9 @@ check_arguments() {
 	[ $number -ge $least ] || refuse "the argument ${words[$number]} is missing"
 }
 
-# usage TEXT ARGS...: print TEXT and leave if the caller asked for help; refuse
-# arguments and values of variables that TEXT does not have. Each command calls
-# it first: nothing is made, built or installed before it returns.
+# usage TEXT ARGS...: print TEXT and exit if ARGS ask for help; refuse arguments and
+# values of variables that TEXT does not allow. Each command calls this first, and makes,
+# builds or installs nothing before.
 usage() {
 	local arg
 	USAGE=$1
@@ -203,7 +202,8 @@ need() {
 		die "the program '$tool' is missing" "apt-get install $package"
 }
 
-# run_logged LOG COMMAND...: keep the output in LOG; show its end on failure.
+# run_logged LOG COMMAND...: run a command with its output in LOG. If it fails, show the
+# end of LOG and exit.
 run_logged() {
 	local log=$1
 	shift
@@ -214,8 +214,9 @@ run_logged() {
 	fi
 }
 
-# not_stuck FRAGMENT CONFIG: print what a fragment asks for and the configuration
-# made from it does not have: kconfig drops what a dependency forbids in silence.
+# not_stuck FRAGMENT CONFIG: print the options that a fragment asks for and that the
+# configuration made from it lacks. Kconfig silently drops an option whose dependencies
+# are not met.
 not_stuck() {
 	local line symbol
 	while read -r line; do
