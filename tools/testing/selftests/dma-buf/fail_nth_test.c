@@ -1328,7 +1328,9 @@ FIXTURE_VARIANT_ADD(fail_nth, attach_dynamic) { {
 	"attach_dynamic", run_attach, .kind = DMA_BUF_TEST_DYNAMIC,
 	.flags = DMA_BUF_TEST_IMPORTER_DYNAMIC, .testdev = true,
 } };
-FIXTURE_VARIANT_ADD(fail_nth, map) { { "map", run_map, .count = 2, .maps = true, .testdev = true } };
+FIXTURE_VARIANT_ADD(fail_nth, map) { {
+	"map", run_map, .count = 2, .maps = true, .testdev = true,
+} };
 /* Tables with links in them, of the exporter and of the debugging copy */
 FIXTURE_VARIANT_ADD(fail_nth, map_large) { {
 	"map_large", run_map, .count = 300, .maps = true, .testdev = true,
@@ -1372,7 +1374,9 @@ FIXTURE_VARIANT_ADD(fail_nth, map_vivid) { {
 	"map_vivid", run_map_others, .exporter = VIVID, .maps = true, .testdev = true,
 } };
 
-FIXTURE_VARIANT_ADD(fail_nth, migrate) { { "migrate", run_migrate, .maps = true, .testdev = true } };
+FIXTURE_VARIANT_ADD(fail_nth, migrate) { {
+	"migrate", run_migrate, .maps = true, .testdev = true,
+} };
 FIXTURE_VARIANT_ADD(fail_nth, migrate_takes_time) { {
 	"migrate_takes_time", run_migrate, .count = 1, .maps = true, .testdev = true,
 } };
