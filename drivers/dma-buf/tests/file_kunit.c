@@ -414,14 +414,15 @@ static void test_fdinfo_many_users(struct kunit *test)
 }
 
 /*
- * A walk over the attachments pauses after 32 of them. With 32 that stay and one more
- * it pauses before that one, which is detached at a moment when the reader holds the
- * lock, or soon will: so the detach often gets it at the pause. The memory is not
- * used again at once, so that a walk that goes on through it does not go unseen.
+ * A walk over the attachments pauses after 32 of them. With 32 attachments that stay
+ * and one more, the walk pauses before that one. The test detaches it while the reader
+ * holds the lock or is about to take it, so the detach often gets the lock at the
+ * pause. The memory then rests before it is used again: a walk that goes on through
+ * freed memory must not find a new attachment there.
  */
 static void test_fdinfo_detach_at_pause(struct kunit *test)
 {
-	enum { STAY = 32, ROUNDS = 1000 };
+	enum { STAY = 32, ROUNDS = 1000, READ_US = 400, REST_US = 100 };
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
 	struct device *dev = test_device(test), *other = test_device(test);
 	struct dma_buf_attachment *stay[STAY], *last = NULL;
@@ -438,10 +439,11 @@ static void test_fdinfo_detach_at_pause(struct kunit *test)
 		last = dma_buf_attach(dmabuf, other);
 		if (IS_ERR(last))
 			break;
-		/* Anywhere in the reader's next look, which takes about so long */
-		udelay(rounds * 7 % 400);
+		/* Detach at any time of the next read, which takes about READ_US. */
+		udelay(rounds * 7 % READ_US);
 		dma_buf_detach(dmabuf, last);
-		udelay(100);
+		/* Do not reuse the memory at once. */
+		udelay(REST_US);
 		cond_resched();
 	}
 	test_fdinfo_read_stop(test, read);
