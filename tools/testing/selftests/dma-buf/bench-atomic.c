@@ -214,7 +214,7 @@ static void poll_buffer(struct run *run)
 
 static void export_sync_file(struct run *run)
 {
-	check(close(check(buf_export_sync_file(run->buf, DMA_BUF_SYNC_RW), "sync_file")),
+	check(close(check(buffer_export_sync_file(run->buf, DMA_BUF_SYNC_RW), "sync_file")),
 	      "close");
 }
 
