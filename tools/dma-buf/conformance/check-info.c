@@ -63,7 +63,7 @@ CONFORM(info, count_map, NEED_ALLOC | NEED_MMAP,
 
 	need_own_map(t->fd, map);
 	count = fdinfo_count_settled(t->fd, before + 1);
-	expect(count > before, "%ld with a map, %ld before", count, before);
+	expect(count > before, "%ld with a mapping, %ld before", count, before);
 	munmap(map, t->size);
 	count = fdinfo_count_settled(t->fd, before);
 	expect(count == before, "%ld without it again, %ld before", count, before);

@@ -61,9 +61,9 @@ CONFORM(mmap, two_maps, NEED_WRITE,
 	char *two = map_whole(t, dup(t->fd), t->size, RW);
 
 	stamp(one, t->page, t->size, 2000);
-	expect(!stamps_wrong(two, t->page, t->size, 2000), "the second map shows other data");
+	expect(!stamps_wrong(two, t->page, t->size, 2000), "the second mapping shows other data");
 	stamp(two, t->page, t->size, 3000);
-	expect(!stamps_wrong(one, t->page, t->size, 3000), "the first map shows other data");
+	expect(!stamps_wrong(one, t->page, t->size, 3000), "the first mapping shows other data");
 }
 
 CONFORM(mmap, offset, NEED_WRITE,
@@ -79,9 +79,9 @@ CONFORM(mmap, offset, NEED_WRITE,
 	stamp(whole, t->page, t->size, 4000);
 	for (at = t->page; at < t->size; at += t->page) {
 		map = map_try(t->fd, t->size - at, PROT_READ, MAP_SHARED, at);
-		require(map, "no map from byte %zu on: %s", at, errno_name(errno));
+		require(map, "no mapping from byte %zu on: %s", at, errno_name(errno));
 		expect(!stamps_wrong(map, t->page, t->size - at, 4000 + at / t->page),
-		       "the map from byte %zu on shows another part", at);
+		       "the mapping from byte %zu on shows another part", at);
 		munmap(map, t->size - at);
 		if (has_failed())
 			return;
@@ -94,7 +94,7 @@ CONFORM(mmap, part, NEED_WRITE,
 	char *whole = map_whole(t, t->fd, t->size, RW);
 	char *map = map_try(t->fd, t->page, PROT_READ, MAP_SHARED, 0);
 
-	require(map, "no map of the first page: %s", errno_name(errno));
+	require(map, "no mapping of the first page: %s", errno_name(errno));
 	stamp(whole, t->page, t->size, 5000);
 	expect(!stamps_wrong(map, t->page, t->page, 5000), "it shows another page");
 }
@@ -188,10 +188,10 @@ CONFORM(mmap, private, NEED_WRITE,
 	if (!private)
 		return;
 	expect(!stamps_wrong(private, t->page, t->size, 6000),
-	       "a private map does not show the buffer");
+	       "a private mapping does not show the buffer");
 	memset(private, 0x5a, t->size);
 	expect(!stamps_wrong(shared, t->page, t->size, 6000),
-	       "what is written to a private map gets into the buffer");
+	       "what is written to a private mapping gets into the buffer");
 }
 
 static void on_fault(int signal)
@@ -231,9 +231,10 @@ CONFORM(mmap, read_only_fd, NEED_ACCMODE | NEED_MMAP,
 	require(fd >= 0, "no read-only descriptor: %s", errno_name(-fd));
 	expect(map_try(fd, size, PROT_READ, MAP_SHARED, 0), "it cannot be mapped for reading: %s",
 	       errno_name(errno));
-	expect_errno(map_try(fd, size, RW, MAP_SHARED, 0) ? 0 : -1, EACCES, "a map for writing");
+	expect_errno(map_try(fd, size, RW, MAP_SHARED, 0) ? 0 : -1, EACCES,
+		     "a mapping for writing");
 	expect_errno(map_try(fd, size, PROT_WRITE, MAP_SHARED, 0) ? 0 : -1, EACCES,
-		     "a map for writing only");
+		     "a mapping for writing only");
 }
 
 CONFORM(mmap, mprotect, NEED_ACCMODE | NEED_MMAP,
@@ -334,13 +335,13 @@ CONFORM_OLDER(mmap, mremap_grow, NEED_MMAP,
 
 	need_own_map(t->fd, map);
 	grown = mremap(map, t->size, t->size + t->page, MREMAP_MAYMOVE);
-	expect(grown == MAP_FAILED, "a map of all of it can be grown by a page");
+	expect(grown == MAP_FAILED, "a mapping of all of it can be grown by a page");
 	if (grown != MAP_FAILED)
 		return;
 	map = map_try(t->fd, t->page, PROT_READ, MAP_SHARED, t->size - t->page);
 	require(map, "the last page cannot be mapped: %s", errno_name(errno));
 	grown = mremap(map, t->page, 2 * t->page, MREMAP_MAYMOVE);
-	expect(grown == MAP_FAILED, "a map of the last page can be grown by a page");
+	expect(grown == MAP_FAILED, "a mapping of the last page can be grown by a page");
 }
 
 CONFORM(mmap, mremap_move, NEED_WRITE,
