@@ -141,7 +141,7 @@ static void *make_and_close(void *data)
 		size = t->size;
 		fd = buffer_new(t, &size);
 		inos[i] = buffer_ino(fd);
-		expect(buffer_name(fd, "short-lived") == 0, "a name cannot be set");
+		expect(buffer_set_name(fd, "short-lived") == 0, "a name cannot be set");
 		close(fd);
 	}
 	return NULL;
@@ -178,7 +178,7 @@ static void *name_and_read(void *data)
 
 	for (i = 0; i < 300; i++) {
 		if (worker->number & 1) {
-			expect(!buffer_name(fd, long_names[i % ARRAY_SIZE(long_names)]),
+			expect(!buffer_set_name(fd, long_names[i % ARRAY_SIZE(long_names)]),
 			       "a name cannot be set");
 			continue;
 		}
@@ -201,7 +201,7 @@ CONFORM(parallel, name, 0,
 {
 	struct crew crew = { .t = t };
 
-	expect(!buffer_name(t->fd, long_names[0]), "a name cannot be set");
+	expect(!buffer_set_name(t->fd, long_names[0]), "a name cannot be set");
 	run_crew(&crew, name_and_read);
 }
 

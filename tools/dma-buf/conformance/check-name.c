@@ -40,7 +40,7 @@ CONFORM(name, set, 0,
 {
 	char name[64];
 
-	expect_result(buffer_name(t->fd, "frame 1"), 0, "SET_NAME");
+	expect_result(buffer_set_name(t->fd, "frame 1"), 0, "SET_NAME");
 	expect_shown(t->fd, "frame 1");
 	expect(fdinfo_get(t->fd, "name", name, sizeof(name)) == 1, "not just one line");
 }
@@ -51,7 +51,7 @@ CONFORM(name, path, 0,
 {
 	char link[256] = "";
 
-	expect_result(buffer_name(t->fd, "in-the-path"), 0, "SET_NAME");
+	expect_result(buffer_set_name(t->fd, "in-the-path"), 0, "SET_NAME");
 	require(!fd_link(t->fd, link, sizeof(link)), "/proc/self/fd cannot be read");
 	expect(!strcmp(link, "/dmabuf:in-the-path"), "the path is '%s'", link);
 }
@@ -59,18 +59,18 @@ CONFORM(name, path, 0,
 CONFORM(name, replace, 0,
 	"A name can be replaced at any time, by a longer or a shorter one.")
 {
-	expect_result(buffer_name(t->fd, "first"), 0, "the first name");
-	expect_result(buffer_name(t->fd, "the second name"), 0, "the second name");
+	expect_result(buffer_set_name(t->fd, "first"), 0, "the first name");
+	expect_result(buffer_set_name(t->fd, "the second name"), 0, "the second name");
 	expect_shown(t->fd, "the second name");
-	expect_result(buffer_name(t->fd, "3"), 0, "the third name");
+	expect_result(buffer_set_name(t->fd, "3"), 0, "the third name");
 	expect_shown(t->fd, "3");
 }
 
 CONFORM(name, empty, 0,
 	"The empty name is a name: it replaces an older one, and fdinfo shows it.")
 {
-	expect_result(buffer_name(t->fd, "before"), 0, "a name");
-	expect_result(buffer_name(t->fd, ""), 0, "the empty name");
+	expect_result(buffer_set_name(t->fd, "before"), 0, "a name");
+	expect_result(buffer_set_name(t->fd, ""), 0, "the empty name");
 	expect_shown(t->fd, "");
 }
 
@@ -80,17 +80,17 @@ CONFORM(name, longest, 0,
 	static const char name[] = "0123456789abcdefghijklmnopqrstu";
 
 	expect(sizeof(name) == DMA_BUF_NAME_LEN, "this check is wrong");
-	expect_result(buffer_name(t->fd, name), 0, "31 characters");
+	expect_result(buffer_set_name(t->fd, name), 0, "31 characters");
 	expect_shown(t->fd, name);
 }
 
 CONFORM(name, too_long, 0,
 	"A longer name is refused with EINVAL, not truncated, and the old one stays.")
 {
-	expect_result(buffer_name(t->fd, "old"), 0, "a name");
-	expect_result(buffer_name(t->fd, "0123456789abcdefghijklmnopqrstuv"), EINVAL,
+	expect_result(buffer_set_name(t->fd, "old"), 0, "a name");
+	expect_result(buffer_set_name(t->fd, "0123456789abcdefghijklmnopqrstuv"), EINVAL,
 		      "32 characters");
-	expect_result(buffer_name(t->fd, "0123456789abcdefghijklmnopqrstuvwxyz and more"),
+	expect_result(buffer_set_name(t->fd, "0123456789abcdefghijklmnopqrstuvwxyz and more"),
 		      EINVAL, "many characters");
 	expect_shown(t->fd, "old");
 }
@@ -101,13 +101,13 @@ CONFORM(name, bad_pointer, 0,
 {
 	char *edge = edge_of_memory(8);
 
-	expect_result(buffer_name(t->fd, "old"), 0, "a name");
+	expect_result(buffer_set_name(t->fd, "old"), 0, "a name");
 	expect_errno(ioctl(t->fd, DMA_BUF_SET_NAME, NULL), EFAULT, "NULL");
 	memcpy(edge, "no end! ", 8);
-	expect_result(buffer_name(t->fd, edge), EFAULT, "a name whose end cannot be read");
+	expect_result(buffer_set_name(t->fd, edge), EFAULT, "a name whose end cannot be read");
 	expect_shown(t->fd, "old");
 	memcpy(edge, "the end", 8);
-	expect_result(buffer_name(t->fd, edge), 0, "a name at the end of memory");
+	expect_result(buffer_set_name(t->fd, edge), 0, "a name at the end of memory");
 	expect_shown(t->fd, "the end");
 }
 
@@ -127,7 +127,7 @@ CONFORM(name, shared, 0,
 {
 	int other = pass_fd(t->fd);
 
-	expect_result(buffer_name(other, "from afar"), 0, "SET_NAME");
+	expect_result(buffer_set_name(other, "from afar"), 0, "SET_NAME");
 	expect_shown(t->fd, "from afar");
 }
 
@@ -137,9 +137,9 @@ CONFORM(name, own, NEED_ALLOC,
 	size_t size = t->size;
 	int other = buffer_new(t, &size);
 
-	expect_result(buffer_name(t->fd, "mine"), 0, "SET_NAME");
+	expect_result(buffer_set_name(t->fd, "mine"), 0, "SET_NAME");
 	expect(!shown(other), "another buffer has the name '%s'", shown(other));
-	expect_result(buffer_name(other, "its own"), 0, "SET_NAME");
+	expect_result(buffer_set_name(other, "its own"), 0, "SET_NAME");
 	expect_shown(t->fd, "mine");
 }
 
@@ -150,7 +150,7 @@ CONFORM(name, read_only_fd, NEED_ACCMODE,
 	int fd = buffer_try(t, &size, O_RDONLY | O_CLOEXEC);
 
 	require(fd >= 0, "no read-only descriptor: %s", errno_name(-fd));
-	expect_result(buffer_name(fd, "named"), 0, "SET_NAME");
+	expect_result(buffer_set_name(fd, "named"), 0, "SET_NAME");
 	expect_shown(fd, "named");
 }
 
@@ -163,11 +163,11 @@ CONFORM_OLDER(name, no_forging, 0,
 	char size[64];
 	int lines;
 
-	expect_result(buffer_name(t->fd, "a\nsize:\t1\nexp_name:\tx"), 0, "SET_NAME");
+	expect_result(buffer_set_name(t->fd, "a\nsize:\t1\nexp_name:\tx"), 0, "SET_NAME");
 	lines = fdinfo_get(t->fd, "size", size, sizeof(size));
 	expect(lines == 1, "there are %d lines 'size:', the last says %s", lines, size);
 	lines = fdinfo_get(t->fd, "exp_name", NULL, 0);
 	expect(lines == 1, "there are %d lines 'exp_name:'", lines);
 	/* Do not leave such a name on the buffer of --fd. */
-	buffer_name(t->fd, "");
+	buffer_set_name(t->fd, "");
 }

@@ -201,7 +201,7 @@ CONFORM(poll, several_fences, NEED_SW_SYNC,
 	require(other >= 0, "no second timeline: %s", errno_name(-other));
 	fence = timeline_fence(other, 1);
 	timeline_import(t, 1, t->fd, READ);
-	err = buffer_import(t->fd, READ, fence);
+	err = buffer_import_sync_file(t->fd, READ, fence);
 	require(!err, "a second fence cannot be imported: %s", errno_name(-err));
 	expect_poll(t->fd, POLLOUT, 0, 0, "POLLOUT before both");
 	timeline_advance(t->timeline, 1);

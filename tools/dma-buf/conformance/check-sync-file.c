@@ -25,7 +25,7 @@ static const __u32 bad_flags[] = {
 
 static int export(struct test *t, __u32 flags)
 {
-	int fd = buffer_export(t->fd, flags);
+	int fd = buffer_export_sync_file(t->fd, flags);
 
 	require(fd >= 0, "EXPORT_SYNC_FILE with flags %u fails with %s", flags, errno_name(-fd));
 	return fd;
@@ -60,7 +60,7 @@ CONFORM(sync_file, export_flags, NEED_SYNC_FILE,
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad_flags); i++)
-		expect_result(buffer_export(t->fd, bad_flags[i]), EINVAL, "flags %#x",
+		expect_result(buffer_export_sync_file(t->fd, bad_flags[i]), EINVAL, "flags %#x",
 			      bad_flags[i]);
 	expect_no_fd_left(before);
 }
@@ -100,12 +100,12 @@ CONFORM(sync_file, export_rlimit, NEED_SYNC_FILE,
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = fd_lowest();
+	limit.rlim_cur = lowest_free_fd();
 	require(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit(): %s", errno_name(errno));
-	expect_result(buffer_export(t->fd, READ), EMFILE, "with no descriptor free");
+	expect_result(buffer_export_sync_file(t->fd, READ), EMFILE, "with no descriptor free");
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	expect_result(buffer_export(t->fd, READ), 0, "with descriptors free again");
+	expect_result(buffer_export_sync_file(t->fd, READ), 0, "with descriptors free again");
 }
 
 CONFORM(sync_file, import_idle, NEED_SYNC_FILE,
@@ -116,7 +116,8 @@ CONFORM(sync_file, import_idle, NEED_SYNC_FILE,
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(accesses); i++)
-		expect_result(buffer_import(t->fd, accesses[i], fd), 0, "flags %u", accesses[i]);
+		expect_result(buffer_import_sync_file(t->fd, accesses[i], fd), 0,
+			      "flags %u", accesses[i]);
 	expect(poll_once(t->fd, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT),
 	       "the buffer is not idle any more");
 	expect_status(fd, 1, "the sync_file that was imported");
@@ -130,7 +131,7 @@ CONFORM(sync_file, import_flags, NEED_SYNC_FILE,
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad_flags); i++)
-		expect_result(buffer_import(t->fd, bad_flags[i], fd), EINVAL, "flags %#x",
+		expect_result(buffer_import_sync_file(t->fd, bad_flags[i], fd), EINVAL, "flags %#x",
 			      bad_flags[i]);
 }
 
@@ -141,10 +142,11 @@ CONFORM(sync_file, import_bad_fd, NEED_SYNC_FILE,
 	int pipe_fds[2];
 
 	require(!pipe(pipe_fds), "no pipe");
-	expect_result(buffer_import(t->fd, READ, -1), EINVAL, "descriptor -1");
-	expect_result(buffer_import(t->fd, WRITE, 0x7ffffff0), EINVAL, "one that is not open");
-	expect_result(buffer_import(t->fd, READ, pipe_fds[0]), EINVAL, "a pipe");
-	expect_result(buffer_import(t->fd, RW, t->fd), EINVAL, "the buffer");
+	expect_result(buffer_import_sync_file(t->fd, READ, -1), EINVAL, "descriptor -1");
+	expect_result(buffer_import_sync_file(t->fd, WRITE, 0x7ffffff0), EINVAL,
+		      "one that is not open");
+	expect_result(buffer_import_sync_file(t->fd, READ, pipe_fds[0]), EINVAL, "a pipe");
+	expect_result(buffer_import_sync_file(t->fd, RW, t->fd), EINVAL, "the buffer");
 }
 
 CONFORM(sync_file, import_bad_pointer, NEED_SYNC_FILE,
@@ -221,7 +223,7 @@ CONFORM(sync_file, several, NEED_SW_SYNC,
 
 	require(other >= 0, "no second timeline: %s", errno_name(-other));
 	merged = sync_file_merge(timeline_fence(t->timeline, 1), timeline_fence(other, 1));
-	err = buffer_import(t->fd, WRITE, merged);
+	err = buffer_import_sync_file(t->fd, WRITE, merged);
 	require(!err, "a merged sync_file cannot be imported: %s", errno_name(-err));
 	close(merged);
 	expect_status(export(t, READ), 0, "a sync_file before both");

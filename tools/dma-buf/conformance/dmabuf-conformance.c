@@ -243,7 +243,7 @@ static void need_maps(struct test *t, unsigned int needs)
 
 static void need_sync_files(struct test *t)
 {
-	int fd = buffer_export(t->fd, DMA_BUF_SYNC_READ);
+	int fd = buffer_export_sync_file(t->fd, DMA_BUF_SYNC_READ);
 
 	if (fd >= 0)
 		close(fd);
@@ -604,7 +604,7 @@ static enum status run_all(const struct exporter *exporter, const char *argument
 	}
 	/* The buffer lives on after the run: do not leave a name of ours on it. */
 	if (inherited_fd >= 0)
-		buffer_name(inherited_fd, "");
+		buffer_set_name(inherited_fd, "");
 	printf("# Totals: pass:%u fail:%u xfail:%u skip:%u\n", counts[PASSED], counts[FAILED],
 	       counts[XFAILED], counts[SKIPPED]);
 	return counts[FAILED] ? STATUS_FAILED : STATUS_PASSED;

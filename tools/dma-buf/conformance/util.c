@@ -80,12 +80,12 @@ int buffer_sync(int fd, __u64 flags)
 	return result(ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg));
 }
 
-int buffer_name(int fd, const char *name)
+int buffer_set_name(int fd, const char *name)
 {
 	return result(ioctl(fd, DMA_BUF_SET_NAME, name));
 }
 
-int buffer_export(int fd, __u32 flags)
+int buffer_export_sync_file(int fd, __u32 flags)
 {
 	struct dma_buf_export_sync_file arg = { .flags = flags, .fd = -1 };
 
@@ -94,7 +94,7 @@ int buffer_export(int fd, __u32 flags)
 	return arg.fd;
 }
 
-int buffer_import(int fd, __u32 flags, int sync_file)
+int buffer_import_sync_file(int fd, __u32 flags, int sync_file)
 {
 	struct dma_buf_import_sync_file arg = { .flags = flags, .fd = sync_file };
 
@@ -163,7 +163,7 @@ int timeline_advance(int timeline, __u32 steps)
 int timeline_import(struct test *t, __u32 seqno, int fd, __u32 flags)
 {
 	int fence = timeline_fence(t->timeline, seqno);
-	int err = buffer_import(fd, flags, fence);
+	int err = buffer_import_sync_file(fd, flags, fence);
 
 	require(!err, "a sync_file cannot be imported: %s", errno_name(-err));
 	return fence;
@@ -355,7 +355,7 @@ static int fd_total(void)
 	return total;
 }
 
-int fd_lowest(void)
+int lowest_free_fd(void)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -366,7 +366,7 @@ int fd_lowest(void)
 
 struct fd_state fd_state(void)
 {
-	return (struct fd_state){ .total = fd_total(), .lowest = fd_lowest() };
+	return (struct fd_state){ .total = fd_total(), .lowest = lowest_free_fd() };
 }
 
 /* A number that was reserved and never used is not listed, but is not free either. */
