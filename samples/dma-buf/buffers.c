@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be asked of a dma-buf through its descriptor, and what the kernel
- * tells about all of them.
+ * Properties of a dma-buf and of all dma-bufs in the system, and reading a
+ * buffer's pixels.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -33,7 +33,7 @@ long long buffer_size(int fd)
 	off_t size = lseek(fd, 0, SEEK_END);
 
 	if (size < 0)
-		return complain(errno, NULL, "cannot tell the size of a buffer");
+		return complain(errno, NULL, "cannot find the size of a buffer");
 	lseek(fd, 0, SEEK_SET);
 	return size;
 }
@@ -41,12 +41,12 @@ long long buffer_size(int fd)
 int buffer_set_name(int fd, const char *name)
 {
 	if (ioctl(fd, DMA_BUF_SET_NAME, name))
-		return complain(errno, "the camera has to send dma-bufs",
+		return complain(errno, "the camera must send dma-bufs",
 				"cannot name a buffer '%s'", name);
 	return 0;
 }
 
-/* The value of a line "KEY:\tVALUE", or NULL if the line has another key */
+/* Returns the value of a line "KEY:\tVALUE", or NULL if its key is another one. */
 static const char *value_of(const char *line, const char *key)
 {
 	size_t length = strlen(key);
@@ -57,8 +57,9 @@ static const char *value_of(const char *line, const char *key)
 }
 
 /*
- * The first line with a key is the kernel's: the name comes last, and some kernels
- * print it with its newlines, so that what follows may be part of the name.
+ * Take only the first line with each key, and stop at the name. Some kernels
+ * print the newlines of a name unescaped, so lines after "name:" may be part of
+ * the name that user space chose.
  */
 static int read_fdinfo(int fd, struct facts *facts)
 {
@@ -103,7 +104,7 @@ static int read_fdinfo(int fd, struct facts *facts)
 	fclose(file);
 
 	if (is_damaged || !has_size || !has_count || !facts->exporter[0])
-		return complain(0, "the camera has to send dma-bufs",
+		return complain(0, "the camera must send dma-bufs",
 				"%s does not describe a dma-buf", path);
 	return 0;
 }
@@ -129,8 +130,8 @@ static struct facts *facts_find(struct facts *facts, unsigned int count,
 }
 
 /*
- * Find the attached devices of some buffers. Returns how many buffers there are in
- * the whole system, or -1 after a complaint.
+ * Find the devices attached to the buffers in @facts. Returns the number of
+ * buffers in the whole system, or -1 after a complaint.
  */
 static int read_bufinfo(struct facts *facts, unsigned int count)
 {
@@ -180,7 +181,7 @@ int buffers_print_table(const int *fds, unsigned int count)
 	unsigned int i;
 
 	if (!facts)
-		return complain(ENOMEM, NULL, "cannot make the table of buffers");
+		return complain(ENOMEM, NULL, "cannot print the table of buffers");
 
 	for (i = 0; i < count; i++) {
 		if (read_fdinfo(fds[i], &facts[i]))
@@ -287,7 +288,7 @@ int buffer_check_bars(int fd, const struct picture *pic, unsigned int tolerance)
 
 	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
-		return complain(errno, "choose a camera whose driver lets its buffers be mapped",
+		return complain(errno, "choose a camera whose driver allows mapping its buffers",
 				"cannot map a buffer of %zu bytes", size);
 
 	ret = buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);

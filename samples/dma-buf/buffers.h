@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What can be asked of a dma-buf through its descriptor, and what the kernel
- * tells about all of them.
+ * Properties of a dma-buf and of all dma-bufs in the system, and reading a
+ * buffer's pixels.
  */
 #ifndef SAMPLE_BUFFERS_H
 #define SAMPLE_BUFFERS_H
@@ -15,21 +15,22 @@ struct picture {
 	unsigned int fourcc;
 };
 
-/* Size of the buffer in bytes, or -1 after a complaint. */
+/* Returns the buffer's size in bytes, or -1 after a complaint. */
 long long buffer_size(int fd);
 
 int buffer_set_name(int fd, const char *name);
 
-/* Print one line for each buffer: who made it, who uses it. */
+/* Print one line for each buffer: its size, exporter, name and devices. */
 int buffers_print_table(const int *fds, unsigned int count);
 
-/* How many buffers live in the whole system, or -1 after a complaint. */
+/* Returns the number of buffers in the whole system, or -1 after a complaint. */
 int buffers_count(void);
 
 /*
- * Map the buffer, bracket the read for cache maintenance, compare the middle
- * of each of the eight 100% colour bars. Returns how many pixels were right,
- * or -1 after complaining about the first wrong one.
+ * Map the buffer and compare pixels in the middle of each of the eight 100%
+ * colour bars. DMA_BUF_IOCTL_SYNC brackets the read, so that the CPU's caches
+ * hold what the device wrote. Returns the number of pixels, all of them right,
+ * or -1 after a complaint about the first wrong pixel.
  */
 int buffer_check_bars(int fd, const struct picture *pic, unsigned int tolerance);
 

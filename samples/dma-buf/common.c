@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What both sample programs need: messages, numbers, signals, waiting.
+ * Helpers of both programs: messages, numbers, signals, waiting.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -51,7 +51,7 @@ int parse_option(const char *text, const char *option, unsigned int min,
 	if (errno || end == text || *end || *text == '-' ||
 	    number < min || number > max)
 		return complain(0, "see --help",
-				"%s wants a number from %u to %u, not '%s'",
+				"%s needs a number from %u to %u, not '%s'",
 				option, min, max, text);
 	*value = number;
 	return 0;
@@ -123,7 +123,7 @@ enum wait_result wait_readable(int fd, int signal_fd, unsigned int ms)
 
 int run_command(const char *command, int signal_fd)
 {
-	const char *hint = "run the command by hand to see what it wants";
+	const char *hint = "run the command by hand to see why it fails";
 	int status, pidfd;
 	pid_t pid;
 
@@ -137,7 +137,10 @@ int run_command(const char *command, int signal_fd)
 		_exit(127);
 	}
 
-	/* An interruption ends the command; without pidfd it is just awaited. */
+	/*
+	 * A signal to this program ends the command too. On a kernel without
+	 * pidfds, the signal has to wait until the command ends by itself.
+	 */
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd >= 0) {
 		if (wait_readable(pidfd, signal_fd, -1) == WAIT_SIGNAL)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Capture frames from a V4L2 device into dma-bufs and lend them, one after
- * the other, to the display process that shows them.
+ * Capture frames from a V4L2 device into dma-bufs and lend each full buffer to
+ * a display process, which shows the frame.
  *
- * The descriptors go over a Unix socket once, at the start. After that only
- * the numbers of buffers travel: no pixel is copied here.
+ * The camera sends the buffers' descriptors over a Unix socket once, at the
+ * start. After that it sends only the numbers of buffers. No pixel is copied.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 
 enum owner {
 	OWNER_NONE,
-	OWNER_DEVICE,		/* queued, the device fills it */
-	OWNER_DISPLAY,		/* lent */
+	OWNER_DEVICE,		/* queued: the device fills the buffer */
+	OWNER_DISPLAY,		/* lent: the display shows the buffer */
 };
 
 struct camera {
@@ -66,7 +66,7 @@ static int xioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-/* Is it a device that streams plain pictures? @driver may be NULL. */
+/* Returns true for a device of @driver, or of any if NULL, that streams pictures. */
 static bool is_camera(int fd, const char *driver)
 {
 	const __u32 wanted = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
@@ -100,7 +100,7 @@ static int open_camera(struct camera *cam)
 		return 0;
 	}
 
-	hint = "load it (modprobe vivid), or choose with --driver or --device";
+	hint = "load the driver (modprobe vivid), or choose with --driver or --device";
 	for (i = 0; i < MAX_VIDEO_NODES; i++) {
 		snprintf(cam->path, sizeof(cam->path), "/dev/video%u", i);
 		cam->video = open(cam->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -136,7 +136,7 @@ static int set_menu(struct camera *cam, const struct v4l2_queryctrl *query,
 					query->name, cam->path, item);
 		return 0;
 	}
-	return complain(0, "v4l2-ctl --list-ctrls-menus shows what there is",
+	return complain(0, "v4l2-ctl --list-ctrls-menus lists the choices",
 			"'%s' of %s has no choice '%s'", query->name, cam->path,
 			item);
 }
@@ -153,15 +153,15 @@ static int set_boolean(struct camera *cam, const struct v4l2_queryctrl *query,
 }
 
 /*
- * Ask a device that generates its picture for a still and clean pattern. The
- * controls are vivid's, found by name; a device without them shows what it
- * sees.
+ * Make a device that generates its picture show a still test pattern without
+ * text and decoration. The names of the controls are vivid's. A device without
+ * such controls is left as it is.
  */
 static int set_pattern(struct camera *cam)
 {
 	const struct {
 		const char *name;
-		const char *item;	/* or NULL: a boolean, switched off */
+		const char *item;	/* NULL for a boolean, to switch off */
 	} wishes[] = {
 		{ "Test Pattern",		cam->pattern },
 		{ "OSD Text Mode",		"None" },
@@ -210,7 +210,7 @@ static int set_format(struct camera *cam)
 	const struct v4l2_pix_format *pix = &format.fmt.pix;
 	int input = 0;
 
-	/* Devices without inputs refuse, which is fine. */
+	/* Devices without inputs reject this. They need no input to be set. */
 	xioctl(cam->video, VIDIOC_S_INPUT, &input);
 
 	if (xioctl(cam->video, VIDIOC_S_FMT, &format))
@@ -221,7 +221,7 @@ static int set_format(struct camera *cam)
 				"%s offers the pixel format %.4s instead of XR24",
 				cam->path, (const char *)&pix->pixelformat);
 	if (pix->width != cam->width || pix->height != cam->height)
-		return complain(0, "choose one that it has with --width and --height",
+		return complain(0, "choose a size of the device with --width and --height",
 				"%s offers %ux%u instead of %ux%u", cam->path,
 				pix->width, pix->height, cam->width, cam->height);
 	cam->format = *pix;
@@ -290,7 +290,7 @@ static void close_fds(struct camera *cam)
 	}
 }
 
-/* Hand the descriptors over and wait until the display has taken them in. */
+/* Send the descriptors and wait until the display has imported the buffers. */
 static int hand_over(struct camera *cam)
 {
 	struct link_msg msg = {
@@ -307,7 +307,11 @@ static int hand_over(struct camera *cam)
 	if (link_send(cam->sock, LINK_BUFFERS, &msg, cam->fds, cam->nr_buffers))
 		return -1;
 
-	/* The display has its own now; ours would only delay the release. */
+	/*
+	 * The message holds references to the buffers, so the display receives
+	 * descriptors of its own. Descriptors left open here would keep the
+	 * buffers alive after the display has closed them.
+	 */
 	close_fds(cam);
 
 	switch (wait_readable(cam->sock, cam->signals, READY_WAIT_MS)) {
@@ -326,7 +330,7 @@ static int hand_over(struct camera *cam)
 		return -1;
 	if (!ret || msg.type != LINK_READY)
 		return complain(0, "look at the display's last message",
-				"the display does not take the buffers");
+				"the display has rejected the buffers");
 	return 0;
 }
 
@@ -406,7 +410,7 @@ static int lend_frame(struct camera *cam)
 	return 0;
 }
 
-/* 1: the display has enough, 0: go on, -1: complained. */
+/* Returns 1 if the display wants to stop, 0 if not, or -1 after a complaint. */
 static int hear_display(struct camera *cam)
 {
 	struct link_msg msg;
@@ -433,7 +437,7 @@ static int hear_display(struct camera *cam)
 					index);
 		return queue_buffer(cam, index);
 	default:
-		return complain(0, NULL, "a message of type %u makes no sense here",
+		return complain(0, NULL, "a message of type %u is not expected here",
 				msg.type);
 	}
 }
@@ -449,7 +453,10 @@ static int stream(struct camera *cam)
 	int ret;
 
 	for (;;) {
-		/* With nothing queued there is no frame to wait for. */
+		/*
+		 * If the display has all buffers, the device cannot fill any.
+		 * Wait for the display alone, and for as long as it takes.
+		 */
 		fds[2].fd = cam->nr_queued ? cam->video : -1;
 		ret = poll(fds, ARRAY_SIZE(fds),
 			   cam->nr_queued ? (int)cam->frame_wait_s * 1000 : -1);
@@ -458,7 +465,7 @@ static int stream(struct camera *cam)
 		if (ret < 0)
 			return complain(errno, NULL, "poll failed");
 		if (!ret)
-			return complain(0, hint, "no frame came from %s for %u s",
+			return complain(0, hint, "no frame arrived from %s for %u s",
 					cam->path, cam->frame_wait_s);
 
 		if (fds[0].revents)
@@ -480,7 +487,7 @@ static int stream(struct camera *cam)
 	}
 }
 
-/* Give the memory back; what the display still holds lives on there. */
+/* Free the buffers. Those that the display still holds live on until it ends. */
 static void free_buffers(struct camera *cam)
 {
 	struct v4l2_requestbuffers request = {
@@ -501,7 +508,10 @@ static int run(struct camera *cam)
 	cam->signals = signals_open();
 	if (cam->signals < 0)
 		return -1;
-	/* First, so that a failure below does not leave the display waiting. */
+	/*
+	 * Connect first. If a later step fails, the display sees the connection
+	 * close and need not wait for its timeout.
+	 */
 	cam->sock = link_connect(cam->socket_path, cam->signals,
 				 cam->connect_wait_s);
 	if (cam->sock < 0 || open_camera(cam) || set_format(cam))
@@ -535,13 +545,13 @@ static void usage(const char *name)
 	       "  -H, --height N       height of the picture (default: 480)\n"
 	       "  -r, --rate N         frames per second (default: 30)\n"
 	       "  -b, --buffers N      number of buffers (default: 4)\n"
-	       "  -p, --pattern NAME   test pattern (default: 100%% Colorbar); none: change nothing\n"
+	       "  -p, --pattern NAME   test pattern (default: 100%% Colorbar); none: set nothing\n"
 	       "  -s, --socket PATH    where the display listens (default: %s)\n"
 	       "  -w, --wait N         seconds to wait for the display (default: 10)\n"
 	       "  -t, --timeout N      seconds to wait for a frame (default: 10)\n"
 	       "  -h, --help           show this\n"
 	       "\n"
-	       "It ends when the display has seen enough. Exit status: 0, or 1 after a failure.\n",
+	       "It ends when the display stops it. Exit status: 0, or 1 after a failure.\n",
 	       name, LINK_DEFAULT_PATH);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Show the frames that a camera process lends, straight from its dma-bufs.
+ * Show the frames that a camera process lends, directly from its dma-bufs.
  *
- * Each buffer is imported once and made a frame buffer of the screen; from
- * then on a frame is shown by flipping to its buffer, no pixel is copied
- * here. A buffer goes back to the camera when the flip to the next one is
- * done, because until then it is on the screen.
+ * The display imports each buffer once and makes a frame buffer of it. After
+ * that it shows a frame by flipping to its buffer, so no pixel is copied. A
+ * buffer is on the screen until the flip to the next one is done. Only then
+ * does it go back to the camera.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -34,20 +34,20 @@ enum mode {
 enum owner {
 	OWNER_CAMERA,
 	OWNER_QUEUE,		/* full, waits for its flip */
-	OWNER_SCREEN,		/* flip under way, or shown */
+	OWNER_SCREEN,		/* shown, or its flip is under way */
 };
 
 struct buffer {
 	int fd;
 	struct kms_frame frame;
 	enum owner owner;
-	unsigned int serial;	/* of the frame that is in it */
+	unsigned int serial;	/* of the frame in the buffer */
 	unsigned int shown;
 };
 
 struct display {
 	enum mode mode;
-	unsigned int expected;	/* buffers that --check-empty leaves out */
+	unsigned int expected;	/* buffers that --check-empty allows for */
 	const char *device;
 	const char *driver;
 	const char *socket_path;
@@ -68,7 +68,7 @@ struct display {
 	unsigned int nr_buffers;
 	struct buffer buffers[LINK_MAX_BUFFERS];
 
-	/* Full buffers in the order they came. */
+	/* Full buffers, the oldest frame first */
 	unsigned int queue[LINK_MAX_BUFFERS];
 	unsigned int nr_queued;
 	int flipping;		/* buffer whose flip is under way, or NONE */
@@ -97,7 +97,7 @@ static int wait_for_camera(struct display *dpy)
 		return dpy->sock < 0 ? -1 : 0;
 	case WAIT_TIMEOUT:
 		return complain(0, "start dmabuf-camera with the same --socket",
-				"no camera came within %u s", dpy->camera_wait_s);
+				"no camera connected within %u s", dpy->camera_wait_s);
 	case WAIT_SIGNAL:
 		return complain(0, NULL, "interrupted while waiting for a camera");
 	default:
@@ -119,7 +119,7 @@ static int check_layout(const struct display *dpy, unsigned int nr_fds)
 	if (!pic->width || pic->width > MAX_SIZE ||
 	    !pic->height || pic->height > MAX_SIZE ||
 	    pic->stride < pic->width * 4 || pic->stride > MAX_SIZE * 4)
-		return complain(0, hint, "pictures of %ux%u with a stride of %u make no sense",
+		return complain(0, hint, "pictures of %ux%u with a stride of %u are not possible",
 				pic->width, pic->height, pic->stride);
 
 	for (i = 0; i < dpy->nr_buffers; i++) {
@@ -162,7 +162,7 @@ static int receive_buffers(struct display *dpy)
 		return complain(0, "look at the camera's last message",
 				"the camera went away without sending buffers");
 
-	/* Own them first, so that they are closed whatever comes. */
+	/* Store the descriptors before any check, so that clean_up() closes them. */
 	for (i = 0; i < nr; i++)
 		dpy->buffers[i].fd = fds[i];
 
@@ -213,14 +213,17 @@ static int print_table(const struct display *dpy)
 	return buffers_print_table(fds, dpy->nr_buffers);
 }
 
-/* Check that the frame is the one that has to come, and that we may have it. */
+/*
+ * Queue a frame for the screen. It must be the successor of the last frame, and
+ * in a buffer that the camera has.
+ */
 static int take_frame(struct display *dpy, const struct link_frame *frame)
 {
 	struct buffer *buffer;
 	__s32 step;
 
 	if (frame->serial != dpy->received)
-		return complain(0, NULL, "frame %u came instead of %u: lost or out of order",
+		return complain(0, NULL, "frame %u arrived instead of %u: lost or out of order",
 				frame->serial, dpy->received);
 	if (frame->index >= dpy->nr_buffers)
 		return complain(0, NULL, "frame %u is in buffer %u, which does not exist",
@@ -228,13 +231,14 @@ static int take_frame(struct display *dpy, const struct link_frame *frame)
 	buffer = &dpy->buffers[frame->index];
 	if (buffer->owner != OWNER_CAMERA)
 		return complain(0, NULL,
-				"frame %u came in buffer %u, which still holds frame %u: torn",
+				"frame %u arrived in buffer %u, which still holds frame %u: torn",
 				frame->serial, frame->index, buffer->serial);
 
 	/*
-	 * The device counts on when it finds no free buffer or falls behind,
-	 * and vivid repeats a number when it hurries to catch up. But counting
-	 * back means that an older frame came after a newer one.
+	 * The device also counts frames that it drops because no buffer is free
+	 * or because it is late, so a gap is no error. vivid repeats a number
+	 * when it catches up. A lower number means that an older frame arrived
+	 * after a newer one.
 	 */
 	if (dpy->received) {
 		step = frame->sequence - dpy->last_sequence;
@@ -272,7 +276,7 @@ static int release_buffer(struct display *dpy, unsigned int index)
 	return link_send(dpy->sock, LINK_RELEASE, &msg, NULL, 0);
 }
 
-/* @index is on the screen now, and what was there before no longer. */
+/* Buffer @index has replaced the buffer that was on the screen before. */
 static int frame_shown(struct display *dpy, unsigned int index)
 {
 	struct buffer *buffer = &dpy->buffers[index];
@@ -285,7 +289,10 @@ static int frame_shown(struct display *dpy, unsigned int index)
 	dpy->shown++;
 	buffer->shown++;
 
-	/* The camera has closed its own descriptors by now. */
+	/*
+	 * The camera starts to stream after it has closed its own descriptors,
+	 * so the table no longer counts these.
+	 */
 	if (dpy->shown == 1 && print_table(dpy))
 		return -1;
 
@@ -304,7 +311,7 @@ static int frame_shown(struct display *dpy, unsigned int index)
 	return before == NONE ? 0 : release_buffer(dpy, before);
 }
 
-/* Put the next full buffer on the screen if nothing else is on its way. */
+/* Flip to the next full buffer, unless another flip is under way. */
 static int show_next(struct display *dpy)
 {
 	unsigned int index;
@@ -338,7 +345,7 @@ static int finish_flip(struct display *dpy)
 	return frame_shown(dpy, index);
 }
 
-/* 1: the camera said goodbye, 0: a frame, -1: complained. */
+/* Returns 1 after the camera's last message, 0 after a frame, -1 after a complaint. */
 static int hear_camera(struct display *dpy)
 {
 	struct link_msg msg;
@@ -358,11 +365,11 @@ static int hear_camera(struct display *dpy)
 	case LINK_BYE:
 		if (msg.bye.frames != dpy->received)
 			return complain(0, NULL,
-					"the camera sent %u frames, %u came",
+					"the camera sent %u frames, %u arrived",
 					msg.bye.frames, dpy->received);
 		return 1;
 	default:
-		return complain(0, NULL, "a message of type %u makes no sense here",
+		return complain(0, NULL, "a message of type %u is not expected here",
 				msg.type);
 	}
 }
@@ -372,7 +379,7 @@ static bool is_finished(const struct display *dpy)
 	return dpy->frames && dpy->shown >= dpy->frames && dpy->flipping == NONE;
 }
 
-/* Until all frames were shown, or a signal ends an endless show. */
+/* Show all frames or, with --frames 0, show frames until a signal arrives. */
 static int show_frames(struct display *dpy)
 {
 	struct pollfd fds[] = {
@@ -420,7 +427,10 @@ static int show_frames(struct display *dpy)
 	return 0;
 }
 
-/* Frames that were on their way when we said stop still come: count them. */
+/*
+ * Stop the camera and count the frames that it sent before it received
+ * LINK_STOP. LINK_BYE has the number of all frames, which must match.
+ */
 static int stop_camera(struct display *dpy)
 {
 	struct link_msg msg = { 0 };
@@ -446,7 +456,7 @@ static int stop_camera(struct display *dpy)
 	return ret < 0 ? ret : 0;
 }
 
-/* A buffer that never came round again got lost on the way. */
+/* Complain about a buffer that was shown less than twice: it was lost. */
 static int check_all_used(const struct display *dpy)
 {
 	unsigned int i;
@@ -473,7 +483,10 @@ static int show(struct display *dpy)
 	    import_buffers(dpy) || show_frames(dpy))
 		return -1;
 
-	/* From here on the buffers live by what this process holds of them. */
+	/*
+	 * The camera frees its buffers now. Until clean_up(), the references of
+	 * this process alone keep them alive.
+	 */
 	if (stop_camera(dpy) || check_all_used(dpy))
 		return -1;
 	if (dpy->pause_cmd && run_command(dpy->pause_cmd, dpy->signals))
@@ -510,7 +523,10 @@ static void clean_up(struct display *dpy)
 		close(dpy->signals);
 }
 
-/* The release of a closed buffer is deferred a little, so ask again. */
+/*
+ * The kernel may release a buffer some time after its last close, so count
+ * again until the number is right or RELEASE_WAIT_NS have passed.
+ */
 static int check_empty(const struct display *dpy)
 {
 	unsigned long long end = now_ns() + RELEASE_WAIT_NS;
@@ -524,11 +540,11 @@ static int check_empty(const struct display *dpy)
 			break;
 		if (now_ns() >= end)
 			return complain(0, "look for them in bufinfo and under /proc/*/fdinfo",
-					"%d buffers live, %u should", count,
+					"the system has %d buffers instead of %u", count,
 					dpy->expected);
 		poll(NULL, 0, RELEASE_POLL_MS);
 	}
-	printf("%d buffers live, as it should be\n", count);
+	printf("the system has %d buffers, as expected\n", count);
 	return 0;
 }
 
@@ -545,7 +561,7 @@ static int print_count(void)
 static void usage(const char *name)
 {
 	printf("Usage: %s [OPTION]...\n"
-	       "Show the frames of a dmabuf-camera straight from its dma-bufs.\n"
+	       "Show the frames of a dmabuf-camera directly from its dma-bufs.\n"
 	       "\n"
 	       "  -d, --device PATH      DRM device (default: the first one of the driver)\n"
 	       "  -D, --driver NAME      driver to look for (default: cirrus)\n"
@@ -554,17 +570,17 @@ static void usage(const char *name)
 	       "                         last one if there are fewer); 0: none\n"
 	       "  -T, --tolerance N      allowed difference of a colour, 0 to 255 (default: 4)\n"
 	       "  -k, --max-skipped N    fail if the capture device skips more frames\n"
-	       "  -p, --pause-cmd CMD    run CMD while the last frame is on the screen; it fails\n"
-	       "                         if CMD fails\n"
+	       "  -p, --pause-cmd CMD    run CMD while the last frame is on the screen; fail if\n"
+	       "                         CMD fails\n"
 	       "  -s, --socket PATH      where to listen (default: %s)\n"
 	       "  -w, --wait N           seconds to wait for the camera (default: 30)\n"
 	       "  -t, --timeout N        seconds to wait for a frame (default: 10)\n"
 	       "  -h, --help             show this\n"
 	       "\n"
 	       "Instead of showing anything (both need root and debugfs):\n"
-	       "      --count-buffers    print how many dma-bufs live in the system\n"
-	       "      --check-empty[=N]  fail unless exactly N (default: 0) live; waits up to\n"
-	       "                         2 s for closed ones to go\n"
+	       "      --count-buffers    print the number of dma-bufs in the system\n"
+	       "      --check-empty[=N]  fail unless there are exactly N (default: 0); wait up\n"
+	       "                         to 2 s for the release of closed ones\n"
 	       "\n"
 	       "Exit status: 0, or 1 after a failure.\n",
 	       name, LINK_DEFAULT_PATH);

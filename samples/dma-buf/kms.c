@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One screen of a DRM device, driven with buffers that somebody else made.
+ * One screen of a DRM device that shows imported buffers.
  *
  * All calls of libdrm are in this file.
  */
@@ -126,7 +126,7 @@ void kms_close(struct kms *kms)
 	free(kms);
 }
 
-/* The picture's own size, else the largest mode that the picture fills. */
+/* Choose the mode of the picture's size, else the largest that it covers. */
 static bool choose_mode(struct kms *kms, const drmModeConnector *connector,
 			const struct picture *pic)
 {
@@ -219,7 +219,7 @@ int kms_import(struct kms *kms, int fd, const struct picture *pic,
 	       struct kms_frame *frame)
 {
 	const char *hint =
-		"the device cannot reach this memory or show this format, choose another one";
+		"choose another device: this one cannot reach the memory or show the format";
 	__u32 handles[4] = { 0 }, offsets[4] = { 0 };
 	__u32 pitches[4] = { pic->stride };
 

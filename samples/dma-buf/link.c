@@ -33,7 +33,10 @@ static int link_socket(const char *path, struct sockaddr_un *addr)
 	return fd;
 }
 
-/* Whoever has the buffers can write to the screen: same user or root only. */
+/*
+ * The buffers give access to the camera's picture and to the screen. Share them
+ * with programs of the same user or of root only.
+ */
 static int check_peer(int sock)
 {
 	struct ucred cred;
@@ -41,7 +44,7 @@ static int check_peer(int sock)
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return complain(errno, NULL,
-				"cannot tell who is at the other end of the socket");
+				"cannot find the user at the other end of the socket");
 	if (cred.uid && cred.uid != geteuid())
 		return complain(0, "run both programs as the same user",
 				"the other end of the socket belongs to user %u",
@@ -58,7 +61,10 @@ static int bind_private(int fd, const struct sockaddr_un *addr)
 	return ret;
 }
 
-/* A socket that nobody listens at any more may be replaced, nothing else. */
+/*
+ * Returns true if the path is a socket without a listener, which a dead display
+ * left behind. Only such a socket may be replaced.
+ */
 static bool is_stale(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -188,7 +194,10 @@ int link_send(int sock, enum link_type type, struct link_msg *msg,
 	return 0;
 }
 
-/* Take the descriptors out of @hdr; closes those that nobody asked for. */
+/*
+ * Move the descriptors of @hdr to @fds and return their number. Those that do
+ * not fit are closed, or all of them if @fds is NULL.
+ */
 static unsigned int take_fds(struct msghdr *hdr, int *fds)
 {
 	unsigned int nr = 0, i, count;
@@ -244,14 +253,14 @@ int link_recv(int sock, struct link_msg *msg, int *fds, unsigned int *nr_fds)
 		return 0;
 
 	if (ret != sizeof(*msg) || msg->magic != LINK_MAGIC)
-		complain(0, hint, "a message of %zd bytes is not one of this protocol",
+		complain(0, hint, "a message of %zd bytes is not of this protocol",
 			 ret);
 	else if (msg->version != LINK_VERSION)
 		complain(0, hint, "the other side speaks version %u, this one %u",
 			 msg->version, LINK_VERSION);
 	else if (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		complain(0, "raise the limit of open files (ulimit -n)",
-			 "descriptors of the other side were cut off");
+			 "some descriptors of the other side were not received");
 	else
 		return 1;
 

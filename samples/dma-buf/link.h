@@ -11,8 +11,8 @@
  *						<- LINK_STOP
  *	LINK_BYE ->
  *
- * A buffer belongs to the camera until LINK_FRAME and to the display from
- * then until LINK_RELEASE; neither side touches it while the other has it.
+ * LINK_FRAME passes a buffer to the display, LINK_RELEASE back to the camera.
+ * Neither side accesses a buffer that the other side has.
  */
 #ifndef SAMPLE_LINK_H
 #define SAMPLE_LINK_H
@@ -33,19 +33,19 @@ enum link_type {
 	LINK_BYE,
 };
 
-/* All buffers have one layout; the descriptors come in the order of the index. */
+/* All buffers have the same layout. Descriptor number i is that of buffer i. */
 struct link_buffers {
 	__u32 count;
 	__u32 width;
 	__u32 height;
 	__u32 stride;
-	__u32 fourcc;		/* V4L2's and DRM's code are the same here */
+	__u32 fourcc;		/* V4L2 and DRM have the same code for XR24 */
 	__u32 reserved;
 };
 
 struct link_frame {
 	__u32 index;
-	__u32 serial;		/* counts what is sent, without a gap */
+	__u32 serial;		/* number of LINK_FRAMEs before this one */
 	__u32 sequence;		/* the capture device's count, may have gaps */
 	__u32 reserved;
 };
@@ -56,7 +56,7 @@ struct link_release {
 };
 
 struct link_bye {
-	__u32 frames;		/* how many LINK_FRAMEs were sent */
+	__u32 frames;		/* number of LINK_FRAMEs sent */
 	__u32 reserved;
 };
 
@@ -79,9 +79,9 @@ int link_connect(const char *path, int signal_fd, unsigned int wait_s);
 int link_send(int sock, enum link_type type, struct link_msg *msg,
 	      const int *fds, unsigned int nr_fds);
 /*
- * Receive one message: 1, or 0 if the other side is gone, or -1 after a
- * complaint. @fds takes up to LINK_MAX_BUFFERS descriptors; if NULL, none
- * may come.
+ * Receive one message. Returns 1, or 0 if the other side has closed the socket,
+ * or -1 after a complaint. @fds has room for LINK_MAX_BUFFERS descriptors; if
+ * @fds is NULL, received descriptors are closed.
  */
 int link_recv(int sock, struct link_msg *msg, int *fds, unsigned int *nr_fds);
 

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-buf: how long preemption is off, and which function switched it off.
+ * dma-buf: measure how long preemption is off, and which function disabled it.
  *
- * The kernel must have the trace events preempt_disable and preempt_enable
- * (CONFIG_PREEMPT_TRACER), and frame pointers, by which the first of them tells
- * the caller of a function that takes a lock. Both come for the outermost section
- * alone: what is nested counts for the function that opened that one. Spinlocks that
- * switch interrupts off switch preemption off as well, so their sections are seen
- * too. The processor's timer interrupt, other devices' interrupts and softirqs that
- * come in a section are subtracted, up to what entering and leaving them takes.
+ * A section is the time from disabling preemption to enabling it again. The
+ * kernel must have the trace events preempt_disable and preempt_enable
+ * (CONFIG_PREEMPT_TRACER). It also needs frame pointers: preempt_disable finds
+ * the caller of a locking function with them. Both events occur for the outermost
+ * section only, so a nested section counts as part of the outermost one.
+ * Spinlocks that disable interrupts disable preemption too, so their sections
+ * are included. The time of timer interrupts, device interrupts and softirqs
+ * within a section is subtracted, except for the cost of entering and leaving
+ * them.
  *
- * Besides, this makes as many fences and attachments as a program asks for. The
- * public header is all that it uses of the core, and any core that has it can be
- * measured. See dma-buf-bench-atomic.h for what a program can ask for.
+ * The module also makes any number of fences and attachments for a program. It
+ * uses nothing of the core but the public header, so it can measure any core with
+ * that header. dma-buf-bench-atomic.h describes the requests of programs.
  */
 #include <linux/bits.h>
 #include <linux/cleanup.h>
@@ -37,17 +39,17 @@
 
 #include "dma-buf-bench-atomic.h"
 
-/* More than anybody needs, and a mistake does not take all memory. */
+/* More than any run needs, but a mistake must not use up all memory. */
 #define ATOMIC_COUNT_MAX	1000000
-/* Fences that DMA_BUF_ATOMIC_REPLACE took out of the reservation */
+/* Fences that DMA_BUF_ATOMIC_REPLACE may take out of the reservation */
 #define ATOMIC_REPLACED_MAX	64
-/* Places in the kernel that open sections; a power of two */
+/* Places in the kernel that may open sections; a power of two */
 #define ATOMIC_OPENER_BITS	11
 #define ATOMIC_OPENERS		BIT(ATOMIC_OPENER_BITS)
-/* Locks that are taken to tell what one takes in a section */
+/* Number of nested lock operations that calibrate the cost of one */
 #define ATOMIC_NESTED		1000
 
-/* Watching */
+/* Watching sections */
 
 struct atomic_opener {
 	unsigned long ip;
@@ -56,16 +58,16 @@ struct atomic_opener {
 };
 
 /**
- * struct atomic_watch - what is seen on one processor
- * @on: whether anything is; written on this processor only, like all the rest
+ * struct atomic_watch - sections seen on one processor
+ * @on: sections are watched. Like all members, written by this processor only
  * @open: a section is open
- * @opener: address after the call that opened it
- * @began: when
- * @interrupts: interrupts and softirqs that are being handled in it
- * @interrupted: when the first of these came
- * @skip: how long those took that are over
- * @lost: sections for whose opener there was no place
- * @openers: hash table
+ * @opener: address after the call that opened the section
+ * @began: start of the section, in units of get_cycles()
+ * @interrupts: number of interrupts and softirqs being handled in the section
+ * @interrupted: start of the first of these
+ * @skip: duration of the completed interrupts and softirqs of the section
+ * @lost: sections whose opener found no place in @openers
+ * @openers: hash table of the functions that opened sections
  */
 struct atomic_watch {
 	bool on;
@@ -79,7 +81,10 @@ struct atomic_watch {
 	struct atomic_opener openers[ATOMIC_OPENERS];
 };
 
-/* The machine has one processor, so that its clock can count instructions. */
+/*
+ * One is enough: atomic_init() requires a machine with one processor, as only
+ * there a virtual machine's clock can count instructions.
+ */
 static struct atomic_watch *atomic_watch;
 static DEFINE_MUTEX(atomic_watch_lock); /* one program at a time */
 
@@ -100,7 +105,7 @@ static struct atomic_opener *atomic_opener_find(struct atomic_watch *watch,
 	return NULL;
 }
 
-/* Preemption has been switched off. */
+/* Preemption has been disabled. */
 static void atomic_section_open(void *data, unsigned long ip,
 				unsigned long parent_ip)
 {
@@ -111,14 +116,17 @@ static void atomic_section_open(void *data, unsigned long ip,
 	watch->opener = parent_ip;
 	watch->interrupts = 0;
 	watch->skip = 0;
-	/* After all this, which does not count */
+	/* Start the clock last, so that this function's own work does not count. */
 	watch->began = get_cycles();
-	/* An interrupt before that must not be subtracted. */
+	/*
+	 * Set open only after began: an interrupt before began is not part of
+	 * the measured time and must not be subtracted.
+	 */
 	barrier();
 	watch->open = true;
 }
 
-/* It is about to be switched on. */
+/* Preemption is about to be enabled. */
 static void atomic_section_close(void *data, unsigned long ip,
 				 unsigned long parent_ip)
 {
@@ -126,10 +134,14 @@ static void atomic_section_close(void *data, unsigned long ip,
 	struct atomic_opener *opener;
 	u64 took, skip;
 
-	/* One that was open before the watch began has no beginning. */
+	/* A section that was open before the watch began has no start time. */
 	if (!watch->open)
 		return;
-	/* An interrupt between these two counts; better than one subtracted too many. */
+	/*
+	 * Read skip before the clock. An interrupt between the two then counts
+	 * as part of the section, which errs on the safe side. In the other
+	 * order it would be subtracted without having been measured.
+	 */
 	skip = READ_ONCE(watch->skip);
 	took = get_cycles() - watch->began - skip;
 	watch->open = false;
@@ -256,7 +268,7 @@ static void atomic_watch_end(void)
 	WRITE_ONCE(atomic_watch->open, false);
 }
 
-/* The longest of the sections that this function opens */
+/* Returns the longest section of this function, with @nested locks taken in it. */
 static noinline u64 atomic_calibrate(unsigned int nested)
 {
 	DEFINE_SPINLOCK(lock);
@@ -319,7 +331,10 @@ static long atomic_ioctl_report(struct dma_buf_atomic_report __user *uarg)
 			continue;
 		if (report.count == report.room)
 			return -ENOSPC;
-		/* The call may be the last instruction of its function. */
+		/*
+		 * ip is the address after the call. If the call is the last
+		 * instruction of its function, ip is in the next function.
+		 */
 		sprint_symbol_no_offset(name, opener->ip - 1);
 		strscpy(out.name, name, sizeof(out.name));
 		if (copy_to_user(&openers[report.count++], &out, sizeof(out)))
@@ -335,7 +350,7 @@ static long atomic_ioctl_report(struct dma_buf_atomic_report __user *uarg)
 
 struct atomic_fence {
 	struct dma_fence base;
-	spinlock_t lock; /* of base */
+	spinlock_t lock; /* the lock of base */
 };
 
 static const char *atomic_fence_name(struct dma_fence *fence)
@@ -359,10 +374,10 @@ static struct dma_fence *atomic_fence_make(u64 context, u64 seqno)
 	return &fence->base;
 }
 
-/* The reservation of a session's buffers, which may live longer than the session */
+/* The reservation of a session's buffers, which may outlive the session */
 struct atomic_resv {
 	struct dma_resv resv;
-	refcount_t refs; /* the session and each buffer */
+	refcount_t refs; /* one of the session and one of each buffer */
 };
 
 static void atomic_resv_put(struct atomic_resv *shared)
@@ -373,10 +388,10 @@ static void atomic_resv_put(struct atomic_resv *shared)
 	kfree(shared);
 }
 
-/* Sessions: open files of the device */
+/* Sessions: one for each open file of the device */
 
 struct atomic_session {
-	struct mutex lock; /* all below */
+	struct mutex lock; /* guards all members */
 	struct atomic_resv *shared;
 	struct dma_fence **fences;
 	unsigned int fence_count;
@@ -390,7 +405,7 @@ struct atomic_session {
 
 static struct miscdevice atomic_misc;
 
-/* Exporter: nobody maps its buffers. */
+/* Exporter. Its buffers cannot be mapped. */
 
 static struct sg_table *atomic_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction dir)
@@ -491,7 +506,7 @@ static long atomic_ioctl_replace(struct atomic_session *session)
 		return ret;
 	}
 
-	/* Pending still, so that a callback which is on it stays. */
+	/* Do not signal the old fence, so that its callbacks stay armed. */
 	session->replaced[session->replaced_count++] = old;
 	session->fences[0] = fence;
 	return 0;
@@ -643,13 +658,13 @@ static struct miscdevice atomic_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "dma_buf_bench_atomic",
 	.fops = &atomic_fops,
-	/* It spends as much time and memory as it is told to. */
+	/* For root only: the device uses as much time and memory as asked. */
 	.mode = 0600,
 };
 
 /*
- * There is no way out: fences have their code here and can be anywhere, for as long
- * as somebody holds them.
+ * The module cannot be unloaded: the code of its fences is here, and any driver
+ * may hold a reference to such a fence for any time.
  */
 static int __init atomic_init(void)
 {

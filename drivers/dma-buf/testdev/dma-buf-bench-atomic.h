@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * dma-buf: what the program bench-atomic says to /dev/dma_buf_bench_atomic.
+ * dma-buf: ioctls of /dev/dma_buf_bench_atomic, for the program bench-atomic.
  *
- * No stable interface: the program of the same tree is its only user.
+ * This is no stable interface: the program of the same tree is its only user.
  */
 #ifndef _DMA_BUF_BENCH_ATOMIC_H
 #define _DMA_BUF_BENCH_ATOMIC_H
@@ -14,10 +14,10 @@
 #define DMA_BUF_ATOMIC_BASE	'A'
 
 /**
- * struct dma_buf_atomic_opener - the sections that one function opened
- * @name: function that switched preemption off, or called what takes a lock
+ * struct dma_buf_atomic_opener - sections that one function opened
+ * @name: function that disabled preemption or called a locking function
  * @longest: the longest section, in units of get_cycles(), without interrupts
- * @sections: how many there were
+ * @sections: number of sections
  */
 struct dma_buf_atomic_opener {
 	char name[64];
@@ -26,14 +26,14 @@ struct dma_buf_atomic_opener {
 };
 
 /**
- * struct dma_buf_atomic_report - what was seen since DMA_BUF_ATOMIC_WATCH
+ * struct dma_buf_atomic_report - sections seen since DMA_BUF_ATOMIC_WATCH
  * @openers: pointer to an array of struct dma_buf_atomic_opener. A function that
  *	opens sections at several places has an entry for each of them
- * @room: entries in @openers
- * @count: result, entries written; an ioctl with too little room fails, -ENOSPC
- * @lost: result, sections of functions for which the watch had no memory
- * @empty: result, what a section reads as that has nothing in it
- * @nested: result, what it takes in a section to take and release a lock
+ * @room: number of entries for which @openers has room
+ * @count: result, number of entries written. Fails with -ENOSPC if @room is less
+ * @lost: result, sections of functions that did not fit into the watch's table
+ * @empty: result, measured length of an empty section
+ * @nested: result, time to take and release a lock within a section
  */
 struct dma_buf_atomic_report {
 	__u64 openers;
@@ -45,9 +45,9 @@ struct dma_buf_atomic_report {
 };
 
 /**
- * struct dma_buf_atomic_attach - attach devices to a buffer
- * @fd: descriptor of the buffer; one for each file of the device
- * @count: attachments to make
+ * struct dma_buf_atomic_attach - attach a device to a buffer
+ * @fd: descriptor of the buffer. An open file can attach to one buffer only
+ * @count: number of attachments to make
  */
 struct dma_buf_atomic_attach {
 	__s32 fd;
@@ -55,22 +55,22 @@ struct dma_buf_atomic_attach {
 };
 
 /*
- * Returns the descriptor of a new buffer. All buffers of a file of the device have the
- * same reservation.
+ * Returns the descriptor of a new buffer. All buffers of an open file of the
+ * device share one reservation.
  */
 #define DMA_BUF_ATOMIC_EXPORT	_IO(DMA_BUF_ATOMIC_BASE, 0)
-/* Add so many fences of usage READ to that reservation, each of a context of its own. */
+/* Adds that many fences of usage READ, of different contexts, to the reservation. */
 #define DMA_BUF_ATOMIC_FENCES	_IO(DMA_BUF_ATOMIC_BASE, 1)
-/* Have a newer fence of the same context take the first one's place there. */
+/* Replaces the first fence in the reservation by a newer one of its context. */
 #define DMA_BUF_ATOMIC_REPLACE	_IO(DMA_BUF_ATOMIC_BASE, 2)
-/* Signal so many of the fences, the newest first. */
+/* Signals that many of the fences, the newest first. */
 #define DMA_BUF_ATOMIC_SIGNAL	_IO(DMA_BUF_ATOMIC_BASE, 3)
 #define DMA_BUF_ATOMIC_ATTACH	_IOW(DMA_BUF_ATOMIC_BASE, 4, struct dma_buf_atomic_attach)
-/* Detach so many of the attachments, the oldest first. */
+/* Detaches that many of the attachments, the oldest first. */
 #define DMA_BUF_ATOMIC_DETACH	_IO(DMA_BUF_ATOMIC_BASE, 5)
-/* Forget what was seen, and watch sections from now on. */
+/* Clears the table of sections and starts watching. */
 #define DMA_BUF_ATOMIC_WATCH	_IO(DMA_BUF_ATOMIC_BASE, 6)
-/* Watch no more, and report. */
+/* Stops watching and reports the sections. */
 #define DMA_BUF_ATOMIC_REPORT	_IOWR(DMA_BUF_ATOMIC_BASE, 7, struct dma_buf_atomic_report)
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * dma-buf: the part of the benchmark that runs in the kernel.
  *
- * An exporter whose hooks do next to nothing, and an importer that only calls
- * the core, so that the core is what is measured. Only the public header is
- * used, so that any core which has it can be measured. dma-buf-bench.h
- * describes the requests of programs.
+ * The hooks of its exporter do next to nothing, and its importer does nothing
+ * but call the core, so the benchmark measures the core. The module uses nothing
+ * of the core but the public header, so it can measure any core with that
+ * header. dma-buf-bench.h describes the requests of programs.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
@@ -28,18 +28,18 @@
 
 #include "dma-buf-bench.h"
 
-/* More than the memory of any machine that this is meant for has room for */
+/* More buffers than fit into the memory of a machine that runs this */
 #define BENCH_HOLD_MAX	1000000
-/* Nobody means to hold a reservation for longer. */
+/* Longer than any run holds a reservation */
 #define BENCH_OCCUPY_MS_MAX	60000
 
 struct bench {
-	struct mutex lock;	/* held buffers */
+	struct mutex lock;	/* guards the held buffers */
 	struct dma_buf **held;
 	unsigned int count;
 };
 
-/* The exporter: all its buffers are this page. */
+/* The exporter. This one page is the memory of all its buffers. */
 static struct page *bench_page;
 static struct sg_table bench_table;
 static struct miscdevice bench_misc;
@@ -89,8 +89,8 @@ static const struct file_operations bench_anon_fops = {
 
 /*
  * Repeat a statement until it sets ret, or for all rounds. Each operation has
- * its own loop, as a call through a pointer would be measured as well. In a
- * batch of thousands, an occasional wait for a processor counts for little.
+ * its own loop, because a call through a pointer would add to the measured time.
+ * In a batch of thousands, an occasional wait for a processor hardly matters.
  */
 #define bench_rounds(run, ret, ...)					\
 	do {								\
@@ -141,7 +141,7 @@ static int bench_get_put(struct dma_buf_bench_run *run, struct dma_buf *dmabuf)
 {
 	int fd, ret = 0;
 
-	/* The descriptor takes over a reference. */
+	/* dma_buf_fd() passes a reference to the descriptor. */
 	get_dma_buf(dmabuf);
 	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	if (fd < 0) {
@@ -173,7 +173,7 @@ static int bench_attach_detach(struct dma_buf_bench_run *run,
 	return ret;
 }
 
-/* Inline, so as to measure no call of ours. */
+/* Inlined, so that a call of this function does not add to the measured time. */
 static __always_inline int bench_map_once(struct dma_buf_attachment *attach)
 {
 	struct sg_table *table;
@@ -295,7 +295,7 @@ static long bench_ioctl_export(void)
 	return fd;
 }
 
-/* Without what waits for the end of a grace period */
+/* Returns the size of the slabs after all pending RCU callbacks have freed memory. */
 static s64 bench_slab_bytes(void)
 {
 	rcu_barrier();
@@ -416,10 +416,7 @@ static struct miscdevice bench_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "dma_buf_bench",
 	.fops = &bench_fops,
-	/*
-	 * For administrators only: the device spends as much time and memory as
-	 * asked.
-	 */
+	/* For root only: the device uses as much time and memory as asked. */
 	.mode = 0600,
 };
 

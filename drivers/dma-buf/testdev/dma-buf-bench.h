@@ -40,8 +40,8 @@ struct dma_buf_bench_run {
 
 /**
  * struct dma_buf_bench_hold - hold a number of unused buffers
- * @count: number of buffers that this file holds from now on, in place of those
- *	it held
+ * @count: number of new buffers for this file to hold. Buffers that it held
+ *	before are released first
  * @reserved: 0
  * @slab_bytes: result, growth of the slab caches in bytes
  */
@@ -52,9 +52,10 @@ struct dma_buf_bench_hold {
 };
 
 /**
- * struct dma_buf_bench_occupy - keep a buffer's reservation locked
+ * struct dma_buf_bench_occupy - hold a buffer's reservation
  * @fd: descriptor of the buffer
- * @ms: time to hold it, in milliseconds, at most 60000; a signal ends it
+ * @ms: time to hold the reservation in milliseconds, at most 60000. A signal ends
+ *	the wait
  */
 struct dma_buf_bench_occupy {
 	__s32 fd;

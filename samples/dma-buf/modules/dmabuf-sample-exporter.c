@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sample of an exporter: makes DMA buffers of system memory, page by page.
+ * Sample exporter of system memory, which it allocates page by page.
  *
- * The memory never moves, so there are no hooks to pin it. It is allocated when
- * the buffer is made and freed when the last user of the buffer is gone.
+ * The memory never moves, so the exporter needs no hooks to pin it. The memory
+ * is allocated with the buffer, and freed when the buffer is released after its
+ * last user.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -24,16 +25,16 @@
 
 #include "dmabuf-sample.h"
 
-/* What dma_buf.priv stands for. */
+/* A buffer's memory, in dma_buf.priv */
 struct sample_buffer {
-	/* These two are guarded by the buffer's reservation. */
+	/* The buffer's reservation guards these two. */
 	struct list_head mappings;
 	void *vaddr;
 	unsigned int n_pages;
 	struct page *pages[] __counted_by(n_pages);
 };
 
-/* One mapping for one device. The table comes with it, and is nobody else's. */
+/* One mapping for one device. Each has a table of its own. */
 struct sample_mapping {
 	struct list_head node;
 	struct sg_table sgt;
@@ -50,7 +51,7 @@ static void sample_free(struct sample_buffer *buf)
 {
 	unsigned int i;
 
-	/* There may be fewer pages than planned if one could not be had. */
+	/* If an allocation failed, only the pages before it are present. */
 	for (i = 0; i < buf->n_pages && buf->pages[i]; i++)
 		__free_page(buf->pages[i]);
 	kvfree(buf);
@@ -58,7 +59,7 @@ static void sample_free(struct sample_buffer *buf)
 
 static struct sample_buffer *sample_alloc(size_t size)
 {
-	/* Who asks for buffers pays for them: their cgroup is charged. */
+	/* User space decides how many buffers exist: account them to its memcg. */
 	const gfp_t gfp = GFP_HIGHUSER | __GFP_ZERO | __GFP_ACCOUNT;
 	unsigned int n_pages = DIV_ROUND_UP(size, PAGE_SIZE);
 	struct sample_buffer *buf;
@@ -92,7 +93,7 @@ static struct sg_table *sample_map(struct dma_buf_attachment *attach,
 	if (!m)
 		return ERR_PTR(-ENOMEM);
 
-	/* Neighbouring pages become one segment, up to what the device takes. */
+	/* Merge contiguous pages into segments no longer than the device allows. */
 	max_segment = min_t(size_t, dma_get_max_seg_size(attach->dev),
 			    dma_max_mapping_size(attach->dev));
 	ret = sg_alloc_table_from_pages_segment(&m->sgt, buf->pages, buf->n_pages,
@@ -108,8 +109,9 @@ static struct sg_table *sample_map(struct dma_buf_attachment *attach,
 	m->dev = attach->dev;
 	m->dir = dir;
 	/*
-	 * The reservation is held, here and in sample_unmap(): importers have to.
-	 * An exporter that cannot be sure of all of them needs a lock of its own.
+	 * Importers must hold the reservation when they map and unmap, so it
+	 * guards the list here and in sample_unmap(). An exporter that cannot
+	 * rely on all its importers needs a lock of its own.
 	 */
 	list_add(&m->node, &buf->mappings);
 	return &m->sgt;
@@ -134,16 +136,17 @@ static void sample_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 
 /* [caches] */
 /*
- * Caches, and bounce buffers where there are any, are dealt with whatever the
- * direction of the access is. For an access that only writes, too, the CPU has
- * to see what devices wrote: it may write a part of the buffer, and the rest
- * goes back to the devices together with that.
+ * Synchronise caches and bounce buffers for every direction of an access. Even
+ * before an access that only writes, the CPU must see what devices wrote: if the
+ * CPU writes a part of the buffer, the end of the access passes the whole buffer
+ * to the devices.
  *
- * What several devices with bounce buffers write between two accesses cannot be put
- * together: each has a copy of the whole buffer, and the last one synced stays.
+ * If several devices with bounce buffers write between two accesses, their data
+ * cannot be merged. Each device has a copy of the whole buffer, and the copy
+ * that is synchronised last overwrites the others.
  *
- * The direction of dma_sync_sgtable_*() is the one which the device was mapped
- * with, and not the one of the access.
+ * dma_sync_sgtable_*() takes the direction of the mapping, not the direction of
+ * the access.
  */
 static int sample_begin_cpu_access(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir)
@@ -151,13 +154,16 @@ static int sample_begin_cpu_access(struct dma_buf *dmabuf,
 	struct sample_buffer *buf = dmabuf->priv;
 	struct sample_mapping *m;
 
-	/* Not held by the core; mappings must not go while they are synced. */
+	/*
+	 * The core does not hold the reservation here. Without it, a mapping
+	 * could be freed while it is synchronised.
+	 */
 	if (dma_resv_lock_interruptible(dmabuf->resv, NULL))
 		return -ERESTARTSYS;
 
 	list_for_each_entry(m, &buf->mappings, node)
 		dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
-	/* The kernel's address is an alias, which some caches have to be told. */
+	/* The kernel mapping is an alias, which some caches do not keep coherent. */
 	if (buf->vaddr)
 		invalidate_kernel_vmap_range(buf->vaddr, sample_size(buf));
 
@@ -170,7 +176,7 @@ static int sample_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction
 	struct sample_buffer *buf = dmabuf->priv;
 	struct sample_mapping *m;
 
-	/* Not interruptible: what the CPU wrote has to get out in any case. */
+	/* Not interruptible: devices must see what the CPU wrote in any case. */
 	dma_resv_lock(dmabuf->resv, NULL);
 
 	if (buf->vaddr)
@@ -188,11 +194,11 @@ static int sample_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct sample_buffer *buf = dmabuf->priv;
 
-	/* What is written to a private map would be seen by no device. */
+	/* Reject a private mapping: devices would not see its changes. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	/* All pages are there, so there is no need to wait for faults. */
+	/* All pages are present, so map them now instead of in a fault handler. */
 	return vm_map_pages(vma, buf->pages, buf->n_pages);
 }
 
@@ -200,7 +206,7 @@ static int sample_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct sample_buffer *buf = dmabuf->priv;
 
-	/* For the first user only: the core counts them. */
+	/* The core counts the users, and calls this hook for the first one only. */
 	buf->vaddr = vmap(buf->pages, buf->n_pages, VM_MAP, PAGE_KERNEL);
 	if (!buf->vaddr)
 		return -ENOMEM;
@@ -246,12 +252,12 @@ static struct dma_buf *sample_export(size_t size)
 
 	info.ops = &sample_ops;
 	info.size = sample_size(buf);
-	info.flags = O_RDWR;	/* without it, no program could write to a map */
+	info.flags = O_RDWR;	/* otherwise no program can map it for writing */
 	info.priv = buf;
 
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))
-		sample_free(buf);	/* still ours; from now on, it is not */
+		sample_free(buf);	/* after success, the release hook frees it */
 	return dmabuf;
 }
 
@@ -282,13 +288,13 @@ static long sample_create(struct dmabuf_sample_create __user *uarg)
 	arg.size = dmabuf->size;
 	arg.fd = fd;
 	if (copy_to_user(uarg, &arg, sizeof(arg))) {
-		/* Nobody has seen the buffer. The release hook frees the memory. */
+		/* No program has seen the buffer. The release hook frees the memory. */
 		dma_buf_put(dmabuf);
 		put_unused_fd(fd);
 		return -EFAULT;
 	}
 
-	/* Last, as it cannot be undone: now other threads can use the buffer. */
+	/* Last, as this cannot be undone: other threads can use the buffer now. */
 	dma_buf_fd_install(dmabuf, fd);
 	return 0;
 }
@@ -317,7 +323,7 @@ static struct miscdevice sample_misc = {
 	.fops = &sample_fops,
 };
 
-/* Each buffer holds a reference to the module, so none is left at unload. */
+/* Each buffer holds a reference to the module, so no buffer exists at unload. */
 module_misc_device(sample_misc);
 
 /* [module] */

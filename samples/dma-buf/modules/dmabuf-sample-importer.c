@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sample of an importer: has any DMA buffer mapped for its device, and reads it
+ * Sample importer. It maps any DMA buffer for its device, and reads the buffer
  * by the CPU.
  *
- * The device is a made-up one that does no DMA. It stays a static importer: as
- * long as there is a mapping, the memory stays where it is.
+ * The device does not exist and does no DMA. The importer is a static one: while
+ * it has a mapping, the memory does not move.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -21,9 +21,9 @@
 
 #include "dmabuf-sample.h"
 
-/* An open file has one buffer, or none: then all three pointers are NULL. */
+/* An open file has at most one buffer. Without one, all three pointers are NULL. */
 struct sample_file {
-	struct mutex lock;	/* guards what follows; outside of reservations */
+	struct mutex lock;	/* guards the pointers; taken before a reservation */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
@@ -37,7 +37,7 @@ static int sample_attach(struct sample_file *sf, int fd)
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf;
 
-	/* This reference is kept until sample_detach(): an attachment has none. */
+	/* An attachment holds no reference, so keep this one until sample_detach(). */
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
@@ -68,7 +68,7 @@ static int sample_map(struct sample_file *sf)
 	return 0;
 }
 
-/* The addresses and lengths are those that a driver gives to its device. */
+/* A driver programs its device with these addresses and lengths. */
 static void sample_describe(struct sample_file *sf, struct dmabuf_sample_describe *desc)
 {
 	struct scatterlist *sg;
@@ -87,7 +87,10 @@ static void sample_describe(struct sample_file *sf, struct dmabuf_sample_describ
 /* [detach] */
 static void sample_detach(struct sample_file *sf)
 {
-	/* Not mapped if that is what failed. A real device is stopped before. */
+	/*
+	 * There is no mapping if sample_map() failed. A real driver must stop
+	 * its device before it unmaps.
+	 */
 	if (sf->sgt)
 		dma_buf_unmap_attachment_unlocked(sf->attach, sf->sgt,
 						  DMA_BIDIRECTIONAL);
@@ -101,14 +104,14 @@ static void sample_detach(struct sample_file *sf)
 
 /* [detach end] */
 
-/* Called between begin and end of an access, with an address of the buffer. */
+/* The caller has begun a CPU access. @map is a kernel mapping of the buffer. */
 static int sample_sum_bytes(const struct iosys_map *map, size_t size, u64 *sum)
 {
 	size_t offset, len, i;
 	int ret = 0;
 	u8 *bounce;
 
-	/* The buffer may be I/O memory, for which a plain pointer will not do. */
+	/* The buffer may be I/O memory, which a plain pointer must not access. */
 	bounce = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	if (!bounce)
 		return -ENOMEM;
@@ -119,7 +122,7 @@ static int sample_sum_bytes(const struct iosys_map *map, size_t size, u64 *sum)
 		for (i = 0; i < len; i++)
 			*sum += bounce[i];
 
-		/* Buffers of other exporters may be of any size. */
+		/* Buffers of other exporters may have any size, so stay killable. */
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
@@ -141,7 +144,7 @@ static int sample_sum(struct sample_file *sf, u64 *sum)
 	if (ret)
 		return ret;
 
-	/* Waits for devices that write. If it fails, there is nothing to end. */
+	/* Waits for devices that write. If it fails, do not end the access. */
 	ret = dma_buf_begin_cpu_access(sf->dmabuf, DMA_FROM_DEVICE);
 	if (ret)
 		goto out_vunmap;
@@ -187,7 +190,7 @@ static long sample_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd == DMABUF_SAMPLE_ATTACH && copy_from_user(&fd, uarg, sizeof(fd)))
 		return -EFAULT;
 
-	/* Held for the whole request, so that no DETACH comes in between. */
+	/* Held for the whole request, so that no other thread detaches meanwhile. */
 	if (mutex_lock_interruptible(&sf->lock))
 		return -ERESTARTSYS;
 
@@ -235,7 +238,7 @@ static int sample_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Nobody else has the file any more, so there is no need for the lock. */
+/* This is the last user of the file, so the lock is not needed. */
 static int sample_release(struct inode *inode, struct file *file)
 {
 	struct sample_file *sf = file->private_data;
@@ -283,7 +286,7 @@ static int __init sample_init(void)
 }
 module_init(sample_init);
 
-/* An open file keeps the module, so nothing is attached any more by now. */
+/* An open file holds a reference to the module, so nothing is attached now. */
 static void __exit sample_exit(void)
 {
 	misc_deregister(&sample_misc);

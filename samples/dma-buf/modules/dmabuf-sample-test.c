@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks of the two samples, from user space. Prints KTAP; the exit status is 1
- * if a check failed. Both modules have to be loaded.
+ * Tests of the two sample modules from user space. Both modules must be loaded.
+ * Prints KTAP. The exit status is 1 if a test fails.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define IMPORTER "/dev/dmabuf-sample-importer"
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Ends the process, which is one of its own for each check, if it is not so. */
+/* Fails the test if the condition is false. Each test has its own process. */
 #define EXPECT(cond)							\
 	do {								\
 		errno = 0;						\
@@ -31,11 +31,11 @@
 			fail(__LINE__, #cond);				\
 	} while (0)
 
-/* The expression fails, with just that errno. */
+/* Fails the test unless the expression fails with this errno. */
 #define EXPECT_ERRNO(expr, err)	EXPECT((long)(expr) == -1 && errno == (err))
 
 static int exporter = -1;
-static int idle;	/* users of the exporter's module when there is no buffer */
+static int idle;	/* the exporter module's refcount without any buffer */
 static long page;
 
 static void fail(int line, const char *what)
@@ -45,7 +45,7 @@ static void fail(int line, const char *what)
 	_exit(1);
 }
 
-/* Returns the descriptor, and the size that the buffer really has. */
+/* Returns the new buffer's descriptor, and its size after rounding up in @real. */
 static int create(__u64 size, __u32 flags, __u64 *real)
 {
 	struct dmabuf_sample_create arg = { .size = size, .flags = flags, .fd = -1 };
@@ -78,7 +78,7 @@ static int buffer_sync(int fd, __u64 flags)
 
 /* [sync end] */
 
-/* Writes a pattern with the brackets, and says what its bytes add up to. */
+/* Writes a pattern within a CPU access, and returns the sum of its bytes. */
 static void fill(int fd, unsigned char *map, size_t size, unsigned int seed, __u64 *sum)
 {
 	size_t i;
@@ -92,7 +92,7 @@ static void fill(int fd, unsigned char *map, size_t size, unsigned int seed, __u
 	EXPECT(buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE) == 0);
 }
 
-/* How often the exporter's module is used; each buffer counts. -1: unknown. */
+/* Returns the exporter module's refcount, which includes each buffer, or -1. */
 static int users(void)
 {
 	FILE *f = fopen("/sys/module/dmabuf_sample_exporter/refcnt", "r");
@@ -106,7 +106,7 @@ static int users(void)
 	return n;
 }
 
-/* Buffers are released some time after they were closed, so give it a while. */
+/* Buffers are released some time after their last close: wait up to 2 s. */
 static void all_released(void)
 {
 	int i;
@@ -116,7 +116,7 @@ static void all_released(void)
 	EXPECT(users() == idle);
 }
 
-/* The lowest number that a new descriptor would get. */
+/* Returns the number that the next new descriptor will have. */
 static int next_fd(void)
 {
 	int fd = dup(exporter);
@@ -182,7 +182,7 @@ static void test_create_errors(void)
 	EXPECT_ERRNO(ioctl(exporter, DMABUF_SAMPLE_CREATE, NULL), EFAULT);
 	EXPECT_ERRNO(ioctl(exporter, DMABUF_SAMPLE_SUM, NULL), ENOTTY);
 
-	/* An argument that can be read and not written: the answer fails. */
+	/* A read-only argument: the buffer is made, but cannot be returned. */
 	ro = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	EXPECT(ro != MAP_FAILED);
 	ro->size = DMABUF_SAMPLE_MAX_SIZE;
@@ -190,7 +190,7 @@ static void test_create_errors(void)
 	EXPECT_ERRNO(ioctl(exporter, DMABUF_SAMPLE_CREATE, ro), EFAULT);
 	EXPECT(munmap(ro, page) == 0);
 
-	/* No descriptor is left behind, and no buffer. */
+	/* The failed requests leave no descriptor and no buffer behind. */
 	EXPECT(next_fd() == fd);
 	EXPECT_ERRNO(fcntl(fd, F_GETFD), EBADF);
 	all_released();
@@ -220,7 +220,7 @@ static void test_map(void)
 	EXPECT(map != MAP_FAILED);
 	fill(fd, map, size, 3, &sum);
 
-	/* A part, from a page in the middle, has the same bytes. */
+	/* A mapping of two pages in the middle shows the same bytes. */
 	part = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, fd, 3 * page);
 	EXPECT(part != MAP_FAILED);
 	EXPECT(buffer_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ) == 0);
@@ -229,7 +229,7 @@ static void test_map(void)
 	EXPECT(buffer_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ) == 0);
 	EXPECT(munmap(part, 2 * page) == 0);
 
-	/* Not past the end, not private, and not longer later on. */
+	/* A mapping past the end, a private one, or growing one is rejected. */
 	EXPECT_ERRNO(mmap(NULL, size + page, PROT_READ, MAP_SHARED, fd, 0), EINVAL);
 	EXPECT_ERRNO(mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, fd, 4 * page), EINVAL);
 	EXPECT_ERRNO(mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0), EINVAL);
@@ -260,7 +260,7 @@ static void test_describe_and_sum(void)
 	EXPECT(ioctl(imp, DMABUF_SAMPLE_SUM, &got) == 0);
 	EXPECT(got == sum);
 
-	/* Once more, with other bytes, while the importer has it mapped. */
+	/* Change the bytes while the importer has a mapping. */
 	fill(fd, map, size, 2, &sum);
 	EXPECT(ioctl(imp, DMABUF_SAMPLE_SUM, &got) == 0);
 	EXPECT(got == sum);
@@ -293,7 +293,7 @@ static void test_importer_errors(void)
 	EXPECT_ERRNO(attach(imp, imp), EINVAL);
 	EXPECT_ERRNO(attach(imp, exporter), EINVAL);
 
-	/* None of these has left anything behind, and the next one works. */
+	/* The failed requests leave nothing behind, so attaching works. */
 	EXPECT(attach(imp, fd) == 0);
 	EXPECT_ERRNO(attach(imp, fd), EBUSY);
 	EXPECT_ERRNO(attach(imp, fd2), EBUSY);
@@ -306,7 +306,7 @@ static void test_importer_errors(void)
 	EXPECT(close(imp) == 0 && close(fd) == 0 && close(fd2) == 0);
 }
 
-/* A buffer, a map and two importers go in each of the orders that there are. */
+/* Close a descriptor, a mapping and two importers in the given order. */
 static void close_in_order(const int order[4])
 {
 	__u64 size, sum, got;
@@ -336,14 +336,17 @@ static void close_in_order(const int order[4])
 			imp[order[i] - 2] = -1;
 		}
 
-		/* What is left works as before. */
+		/* The remaining importers work as before. */
 		for (j = 0; j < 2; j++) {
 			if (imp[j] < 0)
 				continue;
 			EXPECT(ioctl(imp[j], DMABUF_SAMPLE_SUM, &got) == 0);
 			EXPECT(got == sum);
 		}
-		/* No brackets without a descriptor; but nobody has written since. */
+		/*
+		 * The descriptor may be closed, so this read cannot be bracketed.
+		 * That is safe, as nothing has written since fill().
+		 */
 		if (map)
 			EXPECT(map[0] == 9 && map[1] == 16);
 	}
@@ -356,7 +359,7 @@ static void test_close_orders(void)
 	for (n = 0; n < 256; n++) {
 		for (i = 0; i < 4; i++)
 			order[i] = n >> (2 * i) & 3;
-		/* 24 of the 256 have each of the four just once. */
+		/* Skip all but the 24 permutations of the four. */
 		for (i = 0; i < 4; i++)
 			for (j = 0; j < i; j++)
 				if (order[i] == order[j])
@@ -367,7 +370,10 @@ next:;
 	all_released();
 }
 
-/* Others do the same with the same open file, which may be seen by EBUSY and ENXIO. */
+/*
+ * Several processes run this with the same open file. One of them may attach or
+ * detach between two requests of another, which then fails with EBUSY or ENXIO.
+ */
 static void hammer(int imp, int fd, __u64 size, __u64 sum)
 {
 	struct dmabuf_sample_describe desc;
@@ -416,7 +422,7 @@ static void test_shared_open_file(void)
 	all_released();
 }
 
-/* A process that ends gives everything back, whatever it had. */
+/* Exiting releases the descriptors, mappings and attachments of a process. */
 static void test_exit(void)
 {
 	int fd, imp, status;
@@ -453,7 +459,7 @@ static const struct {
 	{ "exit", test_exit },
 };
 
-/* In a process of its own, so that nothing of a failed check is left behind. */
+/* Run a test in its own process, so that a failed one leaves nothing behind. */
 static int run(void (*check)(void))
 {
 	int status;
@@ -462,7 +468,7 @@ static int run(void (*check)(void))
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		/* A deadlock ends the check, not whoever runs it. */
+		/* After a deadlock, end the test and go on with the next one. */
 		alarm(60);
 		check();
 		fflush(stdout);
@@ -491,7 +497,7 @@ int main(void)
 	printf("1..%zu\n", ARRAY_SIZE(tests));
 	idle = users();
 	if (idle < 0)
-		printf("# no refcnt of the module: not checked that buffers are released\n");
+		printf("# the module has no refcnt: the release of buffers is not checked\n");
 	for (i = 0; i < ARRAY_SIZE(tests); i++) {
 		ret = run(tests[i].run);
 		failed += !!ret;

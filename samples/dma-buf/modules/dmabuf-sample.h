@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * Requests of the two sample devices: /dev/dmabuf-sample-exporter, which makes
- * DMA buffers, and /dev/dmabuf-sample-importer, whose device uses any of them.
+ * Requests of the two sample devices. /dev/dmabuf-sample-exporter makes DMA
+ * buffers. /dev/dmabuf-sample-importer attaches to DMA buffers of any exporter.
  *
- * Structures have the same layout in programs of 32 and of 64 bits.
+ * The structures have the same layout in 32-bit and 64-bit programs.
  */
 #ifndef DMABUF_SAMPLE_H
 #define DMABUF_SAMPLE_H
@@ -13,13 +13,13 @@
 
 #define DMABUF_SAMPLE_MAGIC	0xd5
 
-/* Largest buffer that DMABUF_SAMPLE_CREATE makes, in bytes. */
+/* Size of the largest buffer that DMABUF_SAMPLE_CREATE makes, in bytes */
 #define DMABUF_SAMPLE_MAX_SIZE	(16 << 20)
 
 /**
  * struct dmabuf_sample_create - argument of DMABUF_SAMPLE_CREATE
- * @size: in: bytes wanted, 1 to DMABUF_SAMPLE_MAX_SIZE;
- *	  out: bytes that the buffer has, which is @size in whole pages
+ * @size: in: size in bytes, 1 to DMABUF_SAMPLE_MAX_SIZE;
+ *	  out: the buffer's size, which is @size rounded up to whole pages
  * @flags: in: O_CLOEXEC or 0
  * @fd: out: descriptor of the new buffer
  */
@@ -31,7 +31,7 @@ struct dmabuf_sample_create {
 
 /**
  * struct dmabuf_sample_describe - argument of DMABUF_SAMPLE_DESCRIBE
- * @bytes: out: bytes in all segments together
+ * @bytes: out: sum of the lengths of all segments
  * @segments: out: number of DMA segments of the mapping
  * @pad: out: 0
  */
@@ -42,36 +42,39 @@ struct dmabuf_sample_describe {
 };
 
 /*
- * Exporter. Makes a buffer of zeroed memory, which can be mapped with
- * MAP_SHARED only (otherwise mmap() gives EINVAL).
+ * Exporter. DMABUF_SAMPLE_CREATE makes a buffer of zeroed memory. Map it with
+ * MAP_SHARED: mmap() rejects a private mapping with EINVAL.
  *
- * EFAULT	the argument cannot be read or written; there is no new buffer
+ * EFAULT	the argument cannot be read or written; no buffer was made
  * EINVAL	size is 0 or too large, or flags has other bits than O_CLOEXEC
- * EMFILE	the process has no descriptor left
- * ENFILE	the machine has no file left
- * ENOMEM	no memory left
+ * EMFILE	the process has reached its limit of descriptors
+ * ENFILE	the system has reached its limit of open files
+ * ENOMEM	there is not enough memory
  */
 #define DMABUF_SAMPLE_CREATE \
 	_IOWR(DMABUF_SAMPLE_MAGIC, 0x00, struct dmabuf_sample_create)
 
 /*
- * Importer. All of these give EFAULT if the argument is not in the memory of
- * the program, EINTR if a signal came while the request waited, and ENOMEM.
+ * Importer. All its requests can fail with
  *
- * DMABUF_SAMPLE_ATTACH: attaches to the buffer behind a descriptor, and maps
- * it. The descriptor may be closed afterwards.
+ * EFAULT	the argument cannot be read or written
+ * EINTR	a signal arrived while the request waited
+ * ENOMEM	there is not enough memory
+ *
+ * DMABUF_SAMPLE_ATTACH attaches to the buffer of a descriptor and maps the
+ * buffer. You may close the descriptor afterwards.
  *
  * EBADF	there is no such descriptor
  * EBUSY	this open file has a buffer already
- * EINVAL	the descriptor is not one of a DMA buffer
+ * EINVAL	the descriptor is not that of a DMA buffer
  *
  * DMABUF_SAMPLE_DESCRIBE, DMABUF_SAMPLE_SUM (the sum of all bytes) and
  * DMABUF_SAMPLE_DETACH:
  *
  * ENXIO	this open file has no buffer
  *
- * Errors of the buffer's exporter are handed on. DMABUF_SAMPLE_SUM gives
- * EINVAL if that has no kernel address to offer.
+ * Errors of the buffer's exporter are passed on. DMABUF_SAMPLE_SUM fails with
+ * EINVAL if the exporter offers no kernel mapping.
  */
 #define DMABUF_SAMPLE_ATTACH	_IOW(DMABUF_SAMPLE_MAGIC, 0x10, __s32)
 #define DMABUF_SAMPLE_DESCRIBE \
@@ -79,6 +82,6 @@ struct dmabuf_sample_describe {
 #define DMABUF_SAMPLE_SUM	_IOR(DMABUF_SAMPLE_MAGIC, 0x12, __u64)
 #define DMABUF_SAMPLE_DETACH	_IO(DMABUF_SAMPLE_MAGIC, 0x13)
 
-/* With any other request, ioctl() of both devices gives ENOTTY. */
+/* Both devices reject any other request with ENOTTY. */
 
 #endif /* DMABUF_SAMPLE_H */

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long the dma-buf core keeps preemption off, with more and more of what user
- * space can make as many of as it likes: fences and attachments of a buffer, readers
- * of bufinfo that stopped half way, buffers.
+ * Measure how long the dma-buf core keeps preemption off while there are many of
+ * the things that user space can make without limit: fences and attachments of a
+ * buffer, readers that stopped half way through bufinfo, and buffers.
  *
- *   bench-atomic SYMBOLS [COUNT...]	with 1, 1000 and 50000 of each, or as many as are
- *					given. SYMBOLS is a file with the names of the
- *					core's functions, one on each line
+ *   bench-atomic SYMBOLS [COUNT...]
  *
- * Needs root, the module dma-buf-bench-atomic and a machine with one processor. Prints
- * lines whose parts are divided by tabs: "atomic", what there are many of, operation,
- * how many, the longest section that a function of the core opened, how many sections
- * the core opened, that function ("-" if there was none); and "calibration", what was
- * taken off the longest section because an empty one reads as that, what a lock that
- * is taken and released within a section takes. A section is as long as the processor's
- * clock says: on a machine whose clock counts instructions, in instructions.
+ * Measures with COUNT of each, by default with 1, 1000 and 50000. SYMBOLS is a
+ * file with the names of the core's functions, one on each line.
+ *
+ * Needs root, the module dma-buf-bench-atomic and a machine with one processor.
+ * Prints two kinds of lines, with tabs between the fields:
+ *
+ *   "atomic", load, operation, COUNT, length of the longest section that a
+ *   function of the core opened, number of sections that the core opened, the
+ *   function that opened the longest one ("-" if there was no section)
+ *
+ *   "calibration", measured length of an empty section, which has been subtracted
+ *   from the longest ones, time to take and release a lock within a section
+ *
+ * Lengths are in units of the processor's clock: in instructions if the machine's
+ * clock counts instructions.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -34,11 +40,11 @@
 #include "util.h"
 
 #define OPENERS_MAX	2048
-/* Descriptors besides those that are counted */
+/* Descriptors that a run opens besides COUNT */
 #define MORE_FILES	64
 
 static int session = -1;	/* /dev/dma_buf_bench_atomic, opened anew for each run */
-static int *files;		/* descriptors that a run has many of */
+static int *files;		/* the COUNT descriptors of a run */
 static unsigned int file_count;
 
 static char **symbols;
@@ -57,12 +63,12 @@ static int check(int ret, const char *what)
 	return ret;
 }
 
-/* Something that must be as it is, or the figures mean something else */
+/* Stop if a condition is false without which the figures would be wrong. */
 static void expect(bool ok, const char *what)
 {
 	if (ok)
 		return;
-	fprintf(stderr, "bench-atomic: not so: %s\n", what);
+	fprintf(stderr, "bench-atomic: this should be true: %s\n", what);
 	exit(1);
 }
 
@@ -130,8 +136,8 @@ static void measure(struct run *run, const char *name, operation op)
 	check(ioctl(session, DMA_BUF_ATOMIC_WATCH), "watch");
 	op(run);
 	check(ioctl(session, DMA_BUF_ATOMIC_REPORT, &report), "report");
-	expect(!report.lost, "each section was seen");
-	/* An operation may open none, but the module has just opened one. */
+	expect(!report.lost, "the table has room for all functions");
+	/* Even if @op opened no section, the report has calibrated with one. */
 	expect(report.empty, "sections are seen");
 
 	for (i = 0; i < report.count; i++) {
@@ -257,17 +263,18 @@ static void with_fences(struct run *run)
 	measure(run, "fdinfo", read_fdinfo);
 	measure(run, "bufinfo", read_bufinfo);
 	measure(run, "sync_file", export_sync_file);
-	expect(!epoll_ready(run), "nobody is woken while fences are pending");
+	expect(!epoll_ready(run), "no poller is woken while fences are pending");
 	measure(run, "close_polled", close_buffer);
 	close(run->epoll);
 
 	arm(run);
 	epoll_add(run);
 	measure(run, "signal_first", signal_one);
-	expect(epoll_ready(run) == (run->count == 1), "the last fence wakes, no other");
+	expect(epoll_ready(run) == (run->count == 1),
+	       "only the last fence wakes the poller");
 	if (run->count > 1)
 		measure(run, "signal_rest", signal_rest);
-	expect(epoll_ready(run), "the last fence wakes");
+	expect(epoll_ready(run), "the last fence wakes the poller");
 	close(run->epoll);
 	close(run->buf);
 }
@@ -308,14 +315,14 @@ static void with_attachments(struct run *run)
 	close(run->buf);
 }
 
-/* Many readers of bufinfo that have not read to the end */
+/* Many readers that have not read bufinfo to its end */
 
 static int open_cursor(void)
 {
 	int fd = check(open(BUFINFO, O_RDONLY | O_CLOEXEC), BUFINFO);
 	char c;
 
-	expect(read(fd, &c, 1) == 1, "there is something in bufinfo");
+	expect(read(fd, &c, 1) == 1, "bufinfo is not empty");
 	return fd;
 }
 
@@ -338,7 +345,7 @@ static void with_cursors(struct run *run)
 {
 	int beside, at;
 
-	/* The newest one comes first in bufinfo: the readers are at that. */
+	/* bufinfo lists the newest buffer first, so all readers stop at @at. */
 	beside = check(ioctl(session, DMA_BUF_ATOMIC_EXPORT), "export");
 	at = check(ioctl(session, DMA_BUF_ATOMIC_EXPORT), "export");
 	while (file_count < run->count)
@@ -406,7 +413,8 @@ int main(int argc, char **argv)
 		if (argc > 2)
 			counts[i] = strtoul(argv[2 + i], &end, 10);
 		if (*end || !counts[i] || counts[i] > 1000000) {
-			fprintf(stderr, "bench-atomic: '%s' is no count\n", argv[2 + i]);
+			fprintf(stderr, "bench-atomic: '%s' is not a count from 1 to 1000000\n",
+				argv[2 + i]);
 			return 2;
 		}
 		most = counts[i] > most ? counts[i] : most;

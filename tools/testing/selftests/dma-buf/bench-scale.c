@@ -2,19 +2,33 @@
 /*
  * Throughput of operations on buffers on several processors at the same time.
  *
- *   bench-scale [ROW...]	operations per second of one, two and four threads, each on a
- *				processor of its own; those that export and close have a
- *				table of descriptors of their own as well
- *   bench-scale -l SECONDS	export and close in four threads for so long; where the core
- *				waited for a lock, if the kernel counts that (LOCK_STAT)
- *   bench-scale -s		how long export and close take while a reader of bufinfo
- *				meets a buffer whose reservation is held
+ *   bench-scale [ROW...]
  *
- * Needs the module dma-buf-bench and the system heap. Prints lines whose parts are
- * divided by tabs: "scale", row, threads, operations per second; "locks", threads,
- * operations, contentions of the core's locks, contentions of all locks; "stall",
- * milliseconds that the reservation is held, the longest that a round of export and
- * close took meanwhile, rounds, milliseconds that the reader took.
+ * Measures the operations per second of one, two and four threads. Each thread
+ * runs on a processor of its own. Threads that export and close also have a table
+ * of descriptors of their own.
+ *
+ *   bench-scale -l SECONDS
+ *
+ * Exports and closes in four threads for SECONDS, and counts how often the core
+ * waited for a lock. Needs a kernel with CONFIG_LOCK_STAT.
+ *
+ *   bench-scale -s
+ *
+ * Measures how long an export and close takes while a reader of bufinfo waits at
+ * a buffer whose reservation is held.
+ *
+ * Needs the module dma-buf-bench and the system heap. Prints lines with tabs
+ * between the fields:
+ *
+ *   "scale", row, threads, operations per second
+ *
+ *   "locks", threads, operations, contentions of the core's locks, contentions of
+ *   all locks
+ *
+ *   "stall", time that the reservation is held, longest time of an export and
+ *   close meanwhile, number of exports, time that the reader took; times are in
+ *   milliseconds
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -37,7 +51,7 @@
 #include "util.h"
 
 #define MAX_THREADS	4
-/* Slices of every row take turns, so that what else the machine does meets all. */
+/* Slices of all rows alternate, so that other load on the machine affects all rows. */
 #define SLICES		7
 #define SLICE_MS	300
 #define HOLD_MS		2000
@@ -49,15 +63,15 @@ static int heap = -1;		/* /dev/dma_heap/system */
 static atomic_bool stop;
 static pthread_barrier_t start;
 
-/* One operation on a descriptor; false if it failed, with errno */
+/* One operation on a descriptor. Returns false with errno set if it failed. */
 typedef bool (*operation)(int fd);
 
 struct row {
 	const char *name;
 	operation op;
-	int (*make)(void);	/* buffer it works on, NULL for none */
-	bool shared;		/* all threads on the same one */
-	bool readers;		/* beside a thread that reads bufinfo again and again */
+	int (*make)(void);	/* makes the file for op, NULL if op needs none */
+	bool shared;		/* all threads use the same file */
+	bool readers;		/* another thread reads bufinfo all the time */
 };
 
 struct worker {
@@ -115,7 +129,7 @@ static const struct row rows[] = {
 
 #define ROWS	((int)(sizeof(rows) / sizeof(*rows)))
 
-/* Migrations would be measured otherwise. */
+/* Pin the thread, so that migrations do not add to the measured time. */
 static void pin_to(int cpu)
 {
 	cpu_set_t set;
@@ -135,7 +149,10 @@ static void *work(void *arg)
 	unsigned long done = 0;
 
 	pin_to(worker->cpu);
-	/* As in processes of their own: else all that is seen is the table's lock. */
+	/*
+	 * Threads that export get a table of descriptors of their own, as
+	 * processes have. The lock of a shared table would hide the core's.
+	 */
 	if (!worker->row->make && unshare(CLONE_FILES))
 		abort();
 	pthread_barrier_wait(&start);
@@ -150,7 +167,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Reads bufinfo till the end. */
+/* Reads bufinfo again and again until the slice ends. */
 static void *read_along(void *arg)
 {
 	static char text[1 << 16];
@@ -170,7 +187,7 @@ static void *read_along(void *arg)
 	return NULL;
 }
 
-/* Operations of all threads in a slice, or a negative errno */
+/* Returns the number of operations of all threads in a slice, or a negative errno. */
 static long slice(const struct row *row, int threads, unsigned int ms, double *took)
 {
 	struct worker workers[MAX_THREADS] = {};
@@ -272,8 +289,10 @@ static int run_rows(char **names)
 }
 
 /*
- * Contentions that the kernel counted. Below a lock's figures, and a line of dashes,
- * are the places that waited for it, with their counts; then those that held it.
+ * Read the number of contentions that the kernel counted. /proc/lock_stat has a
+ * line of figures for each lock and a line of dashes. After that come the places
+ * that waited for the lock, with their counts, another line of dashes, and the
+ * places that held it. Only the waiters are counted here.
  */
 static int read_lock_stat(long *core, long *all)
 {
@@ -383,7 +402,10 @@ static int run_stall(void)
 	if (occupied < 0 || pthread_create(&holder, NULL, occupy, &err))
 		abort();
 	pthread_barrier_wait(&start);
-	/* Till the holder has it, and then till the reader has met it */
+	/*
+	 * Wait until the holder has the reservation, and after that until the
+	 * reader has reached the buffer.
+	 */
 	sleep_ms(HOLD_MS / 20);
 	if (pthread_create(&reader, NULL, read_once, &reader_ms))
 		abort();

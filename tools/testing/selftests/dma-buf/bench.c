@@ -2,13 +2,20 @@
 /*
  * Cost of operations on buffers.
  *
- *   bench [ROW...]	how long one operation takes, row by row: the median of several
- *			batches in nanoseconds. In a virtual machine whose clock counts
- *			instructions, one each, that is how many instructions it takes.
- *   bench -r N ROW	N operations, no warm-up and no measuring: for a profiler
+ *   bench [ROW...]
  *
- * Needs the module dma-buf-bench, the system heap and sw_sync. Prints one line for
- * each row: "row", name, unit, median, least, most, divided by tabs.
+ * Measures the time of one operation for each ROW, by default for all rows. The
+ * result is the median of several batches in nanoseconds. In a virtual machine
+ * whose clock counts one nanosecond for each instruction, the result is the
+ * number of instructions.
+ *
+ *   bench -r N ROW
+ *
+ * Runs N operations without a warm-up and without a measurement, for a profiler.
+ *
+ * Needs the module dma-buf-bench, the system heap and sw_sync. Prints one line
+ * for each row, with tabs between the fields: "row", name, unit, median, minimum,
+ * maximum.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -31,7 +38,7 @@
 #include "../../../../drivers/dma-buf/testdev/dma-buf-bench.h"
 #include "util.h"
 
-/* The first ones fill caches of the allocator and are not looked at. */
+/* The first batches fill the allocator's caches and do not count. */
 #define WARM_UP		2
 #define BATCHES		9
 
@@ -42,8 +49,8 @@ static int bench = -1;		/* /dev/dma_buf_bench */
 static int heap = -1;		/* /dev/dma_heap/system */
 
 /*
- * A batch: so many rounds of a row. Returns how long they took, with what had to
- * be prepared left out, or a negative errno.
+ * Run a batch, which is a number of rounds of a row. Returns the time of the
+ * rounds without their preparation, or a negative errno.
  */
 typedef long long (*batch_fn)(unsigned int rounds, unsigned int arg);
 
@@ -55,7 +62,7 @@ struct row {
 	unsigned int arg;
 };
 
-/* Nanoseconds; on a machine whose clock counts instructions, one each */
+/* Time in nanoseconds, or in instructions if the machine's clock counts these */
 static unsigned long long now_ns(void)
 {
 	struct timespec ts;
@@ -64,7 +71,7 @@ static unsigned long long now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* Each row has a loop of its own: a call through a pointer would count as well. */
+/* Each row has its own loop: a call through a pointer would add to the time. */
 #define REPEAT(rounds, ok)						\
 	({								\
 		unsigned long long began = now_ns();			\
@@ -76,7 +83,7 @@ static unsigned long long now_ns(void)
 	})
 
 /*
- * References: what the same kernel needs for something like it
+ * References: the cost of comparable operations on other files of the same kernel
  */
 
 static long long null_syscall(unsigned int rounds, unsigned int arg)
@@ -192,7 +199,7 @@ static long long mmap_munmap(unsigned int rounds, unsigned int arg)
 
 enum { IDLE, SIGNALED, ARMED };
 
-/* The events are the upper half of what is asked for, the fence the lower one. */
+/* A row's argument: the events in the upper half, the fence in the lower half. */
 #define POLL_ROW(events, fence)	((events) << 16 | (fence))
 
 static long long poll_buffer(unsigned int rounds, unsigned int arg)
@@ -213,8 +220,8 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 			err = timeline_advance(timeline, 1);
 	}
 	/*
-	 * Callbacks are armed only while a poller is queued: an epoll is,
-	 * permanently.
+	 * The core arms callbacks only while a poller is queued. An epoll stays
+	 * queued, so every poll() of the rounds finds the callback armed.
 	 */
 	if (fence == ARMED && !err) {
 		waiter = epoll_create1(EPOLL_CLOEXEC);
@@ -226,7 +233,7 @@ static long long poll_buffer(unsigned int rounds, unsigned int arg)
 		took = err;
 	else if (poll(&pfd, 1, 0) == ready)
 		took = REPEAT(rounds, poll(&pfd, 1, 0) == ready);
-	/* Let the fence signal before its last reference is dropped */
+	/* A fence must signal before its last reference is dropped. */
 	if (fence == ARMED && !err)
 		timeline_advance(timeline, 1);
 	if (waiter >= 0)
@@ -275,7 +282,7 @@ static long long import_sync_file(unsigned int rounds, unsigned int arg)
 }
 
 /*
- * What the kernel tells
+ * The kernel's lists of buffers
  */
 
 static char text[1 << 16];
@@ -294,7 +301,7 @@ static long long read_fdinfo(unsigned int rounds, unsigned int arg)
 	return took;
 }
 
-/* Reads all of it once: a round is a buffer. */
+/* Reads bufinfo once. Each buffer in the list counts as a round. */
 static long long read_bufinfo(unsigned int rounds, unsigned int arg)
 {
 	struct dma_buf_bench_hold hold = { .count = rounds }, none = {};
@@ -314,7 +321,7 @@ static long long read_bufinfo(unsigned int rounds, unsigned int arg)
 		;
 	took = now_ns() - took;
 
-	/* Once more, to see that they were there */
+	/* Read bufinfo again, to check that all buffers were in the list. */
 	lseek(fd, 0, SEEK_SET);
 	while ((len = read(fd, text, sizeof(text))) > 0)
 		for (i = 0; i < len; i++)
@@ -442,7 +449,7 @@ int main(int argc, char **argv)
 		failed += (rounds ? run(&rows[i], rounds) : measure(&rows[i])) < 0;
 	}
 	if (!measured) {
-		fprintf(stderr, "bench: no row of that name; rows are:\n");
+		fprintf(stderr, "bench: no row of that name; the rows are:\n");
 		for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 			fprintf(stderr, "  %s\n", rows[i].name);
 		return 2;
