@@ -225,7 +225,7 @@ static void need_map(struct test *t, int prot, const char *what)
 	if (map)
 		munmap(map, t->page);
 	else if (always_maps)
-		stop("%s: %s, and this exporter's buffers have maps", what, errno_name(errno));
+		stop("%s: %s, and this exporter's buffers can be mapped", what, errno_name(errno));
 	else
 		skip("%s: %s", what, errno_name(errno));
 }

@@ -494,14 +494,14 @@ static bool map_is_own(int fd, const void *map)
 	}
 	free(line);
 	fclose(f);
-	require(found, "%s does not have a map that was made", maps);
+	require(found, "%s does not list a mapping that was made", maps);
 	return own;
 }
 
 void need_own_map(int fd, const void *map)
 {
 	if (!map_is_own(fd, map))
-		skip("this exporter puts another file than the buffer's behind a map");
+		skip("this exporter puts another file than the buffer's into a mapping");
 }
 
 bool kernel_before(unsigned int major, unsigned int minor)

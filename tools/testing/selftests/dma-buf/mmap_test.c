@@ -192,7 +192,7 @@ TEST_F(map, part_cannot_grow_past_end)
 	munmap(map, self->page);
 }
 
-/* The old call that moved pages about within a map: by now a map in disguise */
+/* The old call that moved pages within a mapping; the kernel now emulates it by mmap() */
 TEST_F(map, remap_file_pages_past_end)
 {
 	char *map = map_rw(self->fd, self->size, 0);
@@ -340,7 +340,7 @@ TEST_F(map, two_processes_agree)
 
 		if (own == MAP_FAILED || own[0] != 1)
 			_exit(1);
-		own[0] = 2;		/* through a map of its own, */
+		own[0] = 2;		/* through a mapping of its own, */
 		map[self->page] = 3;	/* through the inherited one */
 		_exit(0);
 	}

@@ -669,7 +669,7 @@ static int op_mmap(struct worker *w, const struct draw *d)
 			     told(w, d));
 	}
 	if (own_target(w, d) && offset + len > own_target(w, d)->size)
-		fail(w, "a map of %zu at %zu of a buffer of %zu bytes", len,
+		fail(w, "a mapping of %zu at %zu of a buffer of %zu bytes", len,
 		     (size_t)offset, own_target(w, d)->size);
 	if (map->addr)
 		munmap(map->addr, map->len);
@@ -693,7 +693,7 @@ static int op_mmap_bad(struct worker *w, const struct draw *d)
 	addr = mmap(NULL, page * (1 + d->extra % 3), PROT_READ, MAP_SHARED,
 		    own->fd, offset);
 	if (addr != MAP_FAILED) {
-		fail(w, "a map behind the end of a buffer");
+		fail(w, "a mapping past the end of a buffer");
 		munmap(addr, page * (1 + d->extra % 3));
 		return 0;
 	}
@@ -760,7 +760,7 @@ static int op_mremap(struct worker *w, const struct draw *d)
 		/* Past what was mapped there may be no buffer any more */
 		addr = mremap(map->addr, map->len, map->len + page, MREMAP_MAYMOVE);
 		if (addr != MAP_FAILED)
-			fail(w, "a map grew");
+			fail(w, "a mapping grew");
 		else if (errno != EFAULT)
 			fail(w, "mremap to more: %m");
 		return -EFAULT;

@@ -190,7 +190,7 @@ TEST_F(pair, map_interrupted_in_hook)
 
 /*
  * A static importer looks at no fences: it gets its table when what the kernel does
- * to the memory is done, be it older than the map or begun by it.
+ * to the memory is done, whether it is older than the mapping or was begun by it.
  */
 TEST_F(pair, kernel_fence)
 {
