@@ -861,6 +861,20 @@ static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 	return true;
 }
 
+/*
+ * Free an abandoned attachment, and drop the references that dma_buf_abandon()
+ * took. Out of line: the last call of a usual detach is then a jump to kfree().
+ */
+static noinline void dma_buf_put_abandoned(struct dma_buf_attachment_object *aobj)
+{
+	struct file *file = aobj->abandoned_file;
+
+	put_device(aobj->attach.dev);
+	kfree(aobj);
+	if (file)
+		fput(file);
+}
+
 /**
  * dma_buf_detach - detach a device from a buffer
  * @dmabuf: buffer
@@ -880,7 +894,6 @@ static bool dma_buf_prepare_detach(struct dma_buf_attachment_object *aobj)
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct dma_buf_attachment_object *aobj;
-	struct file *abandoned_file;
 
 	if (WARN_ON_ONCE(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
@@ -895,7 +908,8 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		 * none returns to it after a pause.
 		 */
 		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->detach_lock) {
-			if (unlikely(READ_ONCE(dma_buf_visit_at) == &attach->node))
+			if (unlikely(READ_ONCE(dma_buf_visit_at)) &&
+			    READ_ONCE(dma_buf_visit_at) == &attach->node)
 				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
 			list_del(&attach->node);
 		}
@@ -905,11 +919,9 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
 
-	abandoned_file = aobj->abandoned_file;
-	if (aobj->abandoned)
-		put_device(attach->dev);
-	kfree(aobj);
-	if (abandoned_file)
-		fput(abandoned_file);
+	if (unlikely(aobj->abandoned))
+		dma_buf_put_abandoned(aobj);
+	else
+		kfree(aobj);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);

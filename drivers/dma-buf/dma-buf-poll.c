@@ -702,13 +702,14 @@ static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
  * Look at the fences of a reservation that has a fence list. Returns true if no
  * fence is pending.
  */
-static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
+static noinline bool dma_buf_poll_look(struct dma_buf *dmabuf,
 				       enum dma_buf_poll_dir dir)
 {
+	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
-	dma_resv_iter_begin(&cursor, obj->dmabuf.resv, dma_buf_poll_usage(dir));
+	dma_resv_iter_begin(&cursor, dmabuf->resv, dma_buf_poll_usage(dir));
 	fence = dma_resv_iter_first_unlocked(&cursor);
 	if (fence && !dma_buf_poll_will_wake(obj, dir, fence))
 		return dma_buf_poll_look_slow(obj, dir, &cursor, fence);
@@ -717,10 +718,9 @@ static noinline bool dma_buf_poll_look(struct dma_buf_object *obj,
 	return !fence;
 }
 
-static bool dma_buf_poll_ready(struct dma_buf_object *obj,
-			       enum dma_buf_poll_dir dir)
+static bool dma_buf_poll_ready(struct dma_buf *dmabuf, enum dma_buf_poll_dir dir)
 {
-	return dma_buf_never_fenced(obj->dmabuf.resv) || dma_buf_poll_look(obj, dir);
+	return dma_buf_never_fenced(dmabuf->resv) || dma_buf_poll_look(dmabuf, dir);
 }
 
 /**
@@ -735,25 +735,24 @@ static bool dma_buf_poll_ready(struct dma_buf_object *obj,
 __poll_t dma_buf_poll(struct file *file, poll_table *table)
 {
 	struct dma_buf *dmabuf = file->private_data;
-	struct dma_buf_object *obj = dma_buf_to_object(dmabuf);
 	__poll_t asked = poll_requested_events(table);
 
 	/*
 	 * Queue before looking at the fences, even if the answer is ready:
 	 * epoll calls poll_wait() only the first time.
 	 */
-	poll_wait(file, &obj->poll_wait, table);
+	poll_wait(file, &dma_buf_to_object(dmabuf)->poll_wait, table);
 
 	/*
 	 * Writes wait for a superset of what reads wait for: if OUT is ready,
 	 * so is IN.
 	 */
 	if ((asked & DMA_BUF_POLL_OUT_EVENTS) &&
-	    dma_buf_poll_ready(obj, DMA_BUF_POLL_OUT))
+	    dma_buf_poll_ready(dmabuf, DMA_BUF_POLL_OUT))
 		return asked & (DMA_BUF_POLL_OUT_EVENTS | DMA_BUF_POLL_IN_EVENTS);
 
 	if ((asked & DMA_BUF_POLL_IN_EVENTS) &&
-	    dma_buf_poll_ready(obj, DMA_BUF_POLL_IN))
+	    dma_buf_poll_ready(dmabuf, DMA_BUF_POLL_IN))
 		return asked & DMA_BUF_POLL_IN_EVENTS;
 
 	return 0;
