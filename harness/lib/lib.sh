@@ -75,9 +75,9 @@ check_kernel() {
 }
 
 # check_value NAME KIND: refuse a value of the variable NAME that is not of the given
-# kind. N is a number from 1 on, 1 is a switch, NAME is a kernel, 'A B' is a set of words
-# of which any may be given. Other kinds are checked where they are used. An empty
-# variable counts as unset.
+# kind. N is a number from 1 on, 1 is a switch, NAME is a kernel, GLOB is a name with the
+# shell's wildcards, 'A B' is a set of words of which any may be given. Other kinds are
+# checked where they are used. An empty variable counts as unset.
 check_value() {
 	local value=${!1:-} word words
 	[ -n "$value" ] || return 0
@@ -88,6 +88,10 @@ check_value() {
 		;;
 	1)
 		[ "$value" = 1 ] || refuse "$1=$value: only 1 is understood"
+		;;
+	GLOB)
+		[[ $value =~ ^[A-Za-z0-9_*?-]+$ ]] ||
+			refuse "$1=$value: a name is needed, which may have the wildcards * and ?"
 		;;
 	NAME)
 		check_kernel "$value"

@@ -179,7 +179,7 @@ class Commands(unittest.TestCase):
             for name, kind in re.findall(r"^  ([A-Z_]+)=('[^']*'|\S+)",
                                          self.help(command), re.M):
                 if kind not in ("DIR", "SED"):
-                    wrong[name] = "9.9" if name == "V" else "x"
+                    wrong[name] = {"V": "9.9"}.get(name, "no/name" if kind == "GLOB" else "x")
             for name, value in wrong.items():
                 self.refused(command, *RIGHT.get(os.path.basename(command), []),
                              **{name: value}, says=value)
