@@ -340,7 +340,10 @@ dma_buf_create_mapping(struct dma_buf_attachment *attach,
 		goto err_unpin;
 	}
 
-	/* Wait after the hook, which may itself have started a move. */
+	/*
+	 * Wait after the hook, which may itself have started a move. Dynamic
+	 * importers wait for the fences themselves.
+	 */
 	ret = dma_buf_wait_for_static_importer(attach, wait_ns);
 	if (ret)
 		goto err_unmap;
@@ -807,9 +810,11 @@ static void dma_buf_abandon(struct dma_buf_attachment_object *aobj)
 
 	aobj->abandoned = true;
 	/*
-	 * If the importer has already dropped its reference and it was the last
-	 * one, there is no file to get. In that case the release of the buffer
-	 * is pending, or it has found this attachment and leaked the buffer.
+	 * The importer may have dropped its reference already. If that was the
+	 * last one and the release is pending, there is no reference to take, and
+	 * none is needed: the release will find this attachment and leak the
+	 * buffer. If it has done so, this is a reference to the file that all
+	 * leaked buffers share.
 	 */
 	aobj->abandoned_file = get_file_active(&attach->dmabuf->file);
 	get_device(attach->dev);

@@ -187,7 +187,11 @@ dma_buf_object_create(const struct dma_buf_export_info *info)
 static void dma_buf_keep(struct dma_buf_object *obj)
 {
 	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
-	/* Fully ordered: whoever sees the raised count sees the new pointer. */
+	/*
+	 * This reference, which nobody drops, leaks the object. ihold() is fully
+	 * ordered: a reader who finds it in i_count (the tests wait for that) also
+	 * finds the new pointer.
+	 */
 	ihold(&obj->inode);
 }
 
@@ -212,7 +216,10 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 	dma_buf_registry_del(obj);
 	dma_buf_poll_shutdown(obj);
 
-	/* No new poller can queue itself, so a lockless test is sufficient. */
+	/*
+	 * poll() needs a reference to the file, and the last one is gone: no new
+	 * poller can queue itself, so a lockless test is sufficient.
+	 */
 	waiters = waitqueue_active(&obj->poll_wait);
 	if (WARN_ONCE(waiters || obj->vmaps || !list_empty(&dmabuf->attachments),
 		      "buffer %llu of %s released while in use, kept for good\n",
@@ -223,8 +230,11 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 		if (dmabuf->resv == &obj->embedded_resv) {
 			dma_resv_fini(dmabuf->resv);
 			/*
-			 * A lockless walk that restarts after this must see an
-			 * empty list, not the freed one.
+			 * dma_resv_fini() has dropped the fence list but left
+			 * the pointer to it. Memory of this cache may be read
+			 * under RCU without a reference to the buffer: such a
+			 * walk over the fences, if it restarts from here on,
+			 * must find no list instead of the freed one.
 			 */
 			RCU_INIT_POINTER(dmabuf->resv->fences, NULL);
 		}
@@ -233,10 +243,13 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 
 	/*
 	 * The slab reuses this memory without running the constructor again, so
-	 * these stores must be visible before the memory is freed. The last
-	 * dput() of the dentry may come from another CPU, and our own dput() of
-	 * a non-last reference is not a release. Pairs with the dependency
-	 * between that last dput() and the free.
+	 * what was restored above (see dma_buf_init_once()) must be visible
+	 * before the memory is freed. The dentry frees it, and somebody else may
+	 * hold the dentry (O_PATH, a lookup in /proc): then the last dput() runs
+	 * on another CPU, after the dput() that follows this function here, which
+	 * does not order these stores before its own, as an smp_store_release()
+	 * would. Pairs with the control dependency in that last dput(): it frees
+	 * only if it has read the count that our dput() left.
 	 */
 	smp_wmb();
 }
@@ -313,7 +326,8 @@ static int __init dma_buf_make_kept_file(void)
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
 
-	inode->i_ino = 1; /* not the number of any buffer */
+	/* Debuggers must not take this file for a buffer: those start at 2. */
+	inode->i_ino = 1;
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "released", O_RDONLY,
 				 &dma_buf_kept_fops);
 	if (IS_ERR(file)) {

@@ -233,7 +233,7 @@ struct dma_buf_poll_watch {
  *	&dma_buf_poll_watch.single; after dma_buf_poll_arm_batch() the entries
  *	that are not in use (any more)
  * @armed: result: a wake-up will follow
- * @replaced: result: pollers relied on a wake-up that will not happen
+ * @replaced: result: pollers may rely on a wake-up that will not happen
  */
 struct dma_buf_poll_batch {
 	unsigned int count;
@@ -351,7 +351,8 @@ dma_buf_poll_get_armed_fence(struct dma_buf_object *obj,
 
 	/*
 	 * Pairs with spin_unlock() in dma_buf_poll_fence_signalled(): the
-	 * callback either has not begun or no longer touches the object.
+	 * callback either has yet to take this lock, or has released it and no
+	 * longer touches the object.
 	 */
 	spin_lock_irqsave(&obj->poll_wait.lock, flags);
 	fence = entry->fired ? NULL : entry->fence;
@@ -387,15 +388,22 @@ static bool dma_buf_poll_disarm(struct dma_buf_object *obj,
 			removed = true;
 
 		/*
-		 * The callback's reference is still here if it did not run, or
-		 * if it was the last one when it did. Clear entry->fence before
-		 * that reference is dropped: otherwise dma_buf_poll_will_wake()
-		 * could match a new fence at the same address.
+		 * entry->fence still has the callback's reference if the callback
+		 * did not run, or if it ran and that reference was the last one
+		 * to the fence, which a callback must not drop. Clear the pointer
+		 * before the reference is dropped: otherwise
+		 * dma_buf_poll_will_wake() could match a new fence at the same
+		 * address.
 		 */
 		held = entry->fence;
 		WRITE_ONCE(entry->fence, NULL);
+		/*
+		 * @fence and @held are two references to one fence. Drop the
+		 * former here: it is not the last, so no release hook runs under
+		 * the lock.
+		 */
 		if (held && fence)
-			dma_fence_put(fence); /* not the last: held is another */
+			dma_fence_put(fence);
 		dropped[i] = held ?: fence;
 	}
 	watch->count = 0;
@@ -502,8 +510,9 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 	batch->armed = atomic_read(&watch->pending);
 	/*
 	 * If every fence signalled before its callback was added, no callback
-	 * will run. The caller must wake the pollers that relied on one
-	 * (dma_buf_poll_will_wake()).
+	 * will run. But entry->fence and watch->pending were set in between, so
+	 * that another poller may have relied on a callback
+	 * (dma_buf_poll_will_wake()) and sleep: the caller must wake it.
 	 */
 	if (!batch->armed)
 		batch->replaced = true;

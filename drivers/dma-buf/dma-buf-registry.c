@@ -225,8 +225,9 @@ static struct dma_buf *dma_buf_cursor_scan(struct dma_buf_cursor *cursor)
 			hlist_entry(node, typeof(*obj), shard_link);
 
 		/*
-		 * An entry of size 0 is a cursor: no other member of @obj may
-		 * be read.
+		 * A cursor has a size of 0 at the place where a buffer has its
+		 * own size, see the static_assert() above. Nothing else of a
+		 * cursor may be read as a buffer.
 		 */
 		if (obj->dmabuf.size && get_file_active(&obj->dmabuf.file)) {
 			found = &obj->dmabuf;

@@ -124,12 +124,8 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 
 	dma_resv_iter_begin(&cursor, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		/*
-		 * The list has changed: discard what was printed of the old
-		 * one.
-		 */
-		if (dma_resv_iter_is_restarted(&cursor) &&
-		    !seq_has_overflowed(m))
+		/* The list has changed: discard what was printed of the old one. */
+		if (dma_resv_iter_is_restarted(&cursor))
 			m->count = start;
 		/*
 		 * A driver may free the names of a signalled fence after a
