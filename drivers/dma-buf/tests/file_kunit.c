@@ -413,44 +413,62 @@ static void test_fdinfo_many_users(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/* Which attachment is detached; also the name of the case */
+static const void *test_pause_gen_params(const void *prev, char *desc)
+{
+	static const char newest[] = "newest", oldest[] = "oldest";
+	const char *next = !prev ? newest : prev == newest ? oldest : NULL;
+
+	if (next)
+		strscpy(desc, next, KUNIT_PARAM_DESC_SIZE);
+	return next;
+}
+
 /*
- * A walk over the attachments pauses after 32 of them. With 32 attachments that stay
- * and one more, the walk pauses before that one. The test detaches it while the reader
- * holds the lock or is about to take it, so the detach often gets the lock at the
- * pause. The memory then rests before it is used again: a walk that goes on through
- * freed memory must not find a new attachment there.
+ * A walk over more than 32 attachments remembers where it goes on whenever it
+ * releases the lock: before it begins, that is the newest attachment, which is
+ * first in the list, and after the first batch the 33rd. With 33 attachments the
+ * 33rd is the oldest. The test detaches the newest or the oldest while the reader
+ * holds the lock or is about to take it, so the detach often gets the lock when the
+ * walk has stopped right there. The memory then rests before it is used again: a
+ * walk that goes on through freed memory must not find a new attachment there.
  */
 static void test_fdinfo_detach_at_pause(struct kunit *test)
 {
-	enum { STAY = 32, ROUNDS = 1000, READ_US = 400, REST_US = 100 };
+	enum { COUNT = 33, ROUNDS = 500, READ_US = 400, REST_US = 100 };
+	const char *which = test->param_value;
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
 	struct device *dev = test_device(test), *other = test_device(test);
-	struct dma_buf_attachment *stay[STAY], *last = NULL;
 	struct test_fdinfo_read *read = test_fdinfo_read_alloc(test);
+	struct dma_buf_attachment *attach[COUNT];
 	struct dma_buf *dmabuf = mock_export(mock);
-	int i, rounds;
+	bool newest = !strcmp(which, "newest");
+	int i, round;
 
-	for (i = 0; i < STAY; i++) {
-		stay[i] = dma_buf_attach(dmabuf, dev);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stay[i]);
+	/* attach[0] is the oldest. Nobody may miss those of @dev, which stay. */
+	for (i = 0; i < COUNT; i++) {
+		attach[i] = dma_buf_attach(dmabuf, newest && i < COUNT - 1 ? dev : other);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach[i]);
 	}
-	test_fdinfo_read_start(test, read, dmabuf, dev, STAY);
-	for (rounds = 0; rounds < ROUNDS; rounds++) {
-		last = dma_buf_attach(dmabuf, other);
-		if (IS_ERR(last))
-			break;
+	test_fdinfo_read_start(test, read, dmabuf, dev, newest ? COUNT - 1 : 0);
+	for (round = 0; round < ROUNDS; round++) {
+		/* What is attached again becomes the newest. */
+		i = newest ? COUNT - 1 : round % COUNT;
 		/* Detach at any time of the next read, which takes about READ_US. */
-		udelay(rounds * 7 % READ_US);
-		dma_buf_detach(dmabuf, last);
-		/* Do not reuse the memory at once. */
+		udelay(round * 7 % READ_US);
+		dma_buf_detach(dmabuf, attach[i]);
 		udelay(REST_US);
+		attach[i] = dma_buf_attach(dmabuf, other);
+		if (IS_ERR(attach[i]))
+			break;
 		cond_resched();
 	}
 	test_fdinfo_read_stop(test, read);
-	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, last);
+	KUNIT_EXPECT_EQ(test, round, ROUNDS);
 
-	for (i = 0; i < STAY; i++)
-		dma_buf_detach(dmabuf, stay[i]);
+	for (i = 0; i < COUNT; i++)
+		if (!IS_ERR(attach[i]))
+			dma_buf_detach(dmabuf, attach[i]);
 	mock_put(mock, dmabuf);
 }
 
@@ -1406,7 +1424,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_fdinfo_keys),
 	KUNIT_CASE(test_fdinfo_users),
 	KUNIT_CASE(test_fdinfo_many_users),
-	KUNIT_CASE(test_fdinfo_detach_at_pause),
+	KUNIT_CASE_PARAM(test_fdinfo_detach_at_pause, test_pause_gen_params),
 	KUNIT_CASE(test_fdinfo_escapes),
 	KUNIT_CASE_PARAM(test_seek, seek_gen_params),
 	KUNIT_CASE_PARAM(test_sync_file_export, fence_file_gen_params),
