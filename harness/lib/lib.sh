@@ -18,6 +18,10 @@ SRC=$KBUILD/src
 # script must not reach the kernel's make.
 export V
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+# Nor may the settings with which somebody builds other kernels. Only make kunit reads
+# ARCH, and hands it on as an argument.
+export -n ARCH
+unset CROSS_COMPILE KBUILD_OUTPUT LLVM
 
 # Elapsed time counts from the first script of a run, so that the times in one output
 # can be compared.

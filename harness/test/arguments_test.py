@@ -235,6 +235,26 @@ class Make(unittest.TestCase):
         said = set(re.findall(r"^([A-Z_]+)=", self.make("help").stdout, re.M))
         self.assertEqual(wanted - INTERNAL, said)
 
+    def environment(self, *args):
+        """The environment of what make runs, as sourcing lib.sh leaves it."""
+        script = "print: ; @bash -c '. harness/lib/lib.sh; env'"
+        env = {name: value for name, value in os.environ.items()
+               if name in {"PATH", "HOME", "ARCH", "CROSS_COMPILE"}}
+        done = subprocess.run(["make", "--no-print-directory", "-C", TOP, f"--eval={script}",
+                               "print", *args],
+                              capture_output=True, text=True, check=True, env=env)
+        return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+    def test_environment(self):
+        """Options reach the scripts; what would change a kernel's build does not."""
+        env = self.environment()
+        self.assertEqual([name for name, value in env.items() if not value], [])
+        self.assertEqual(env["V"], "6.12")
+        env = self.environment("SUITE=a", "KDIR=/b", "ARCH=um", "CROSS_COMPILE=c-")
+        self.assertEqual((env["SUITE"], env["KDIR"]), ("a", "/b"))
+        for name in ("ARCH", "CROSS_COMPILE", "MAKEFLAGS"):
+            self.assertNotIn(name, env)
+
     def test_unknown_target(self):
         done = self.make("nosuchtarget")
         self.assertEqual(done.returncode, 2)
