@@ -734,6 +734,9 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	struct list_head *head = &dmabuf->attachments;
 	struct list_head *at;
 
+	if (list_empty(head))
+		return;
+
 	scoped_guard(spinlock, &obj->detach_lock) {
 		if (dma_buf_has_few_attachments(dmabuf)) {
 			dma_buf_visit(dmabuf, dma_buf_next_attachment(head),
@@ -916,7 +919,8 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 			if (unlikely(READ_ONCE(dma_buf_visit_at)) &&
 			    READ_ONCE(dma_buf_visit_at) == &attach->node)
 				WRITE_ONCE(dma_buf_visit_at, attach->node.next);
-			list_del(&attach->node);
+			/* Not list_del(): there is no need to poison what is freed. */
+			__list_del_entry(&attach->node);
 		}
 		trace_dma_buf_detach(attach);
 	}

@@ -51,16 +51,19 @@ bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
  */
 void dma_buf_show_escaped(struct seq_file *m, const char *text)
 {
-	char c;
+	const char *end;
 
 	if (!text)
 		text = "(null)";
 
-	while ((c = *text++)) {
-		if (iscntrl(c) || c == '\\')
-			seq_printf(m, "\\%03o", c);
-		else
-			seq_putc(m, c);
+	for (;; text = end + 1) {
+		/* Copy as much as possible at once. */
+		for (end = text; *end && !iscntrl(*end) && *end != '\\'; end++)
+			;
+		seq_write(m, text, end - text);
+		if (!*end)
+			return;
+		seq_printf(m, "\\%03o", *end);
 	}
 }
 
@@ -190,7 +193,8 @@ void dma_buf_show_devices(struct seq_file *m, struct dma_buf *dmabuf)
 
 	seq_puts(m, "\tAttached Devices:\n");
 	dma_buf_visit_attachments(dmabuf, dma_buf_show_device, &devices);
-	seq_printf(m, "Total %d devices attached\n\n", devices.count);
+	seq_put_decimal_ull(m, "Total ", devices.count);
+	seq_puts(m, " devices attached\n\n");
 }
 
 #endif /* CONFIG_DEBUG_FS */
