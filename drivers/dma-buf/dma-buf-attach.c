@@ -911,9 +911,11 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		if (!dma_buf_prepare_detach(aobj))
 			return;
 		/*
-		 * The attachment is freed after this. Holding the lock, no
-		 * visitor is at the attachment; moving dma_buf_visit_at on,
-		 * none returns to it after a pause.
+		 * The attachment is freed after this. No visit
+		 * (dma_buf_visit_attachments()) looks at it while this task
+		 * holds the lock. A visit that has released the lock for a
+		 * pause continues at dma_buf_visit_at, which must therefore
+		 * move on to the next attachment.
 		 */
 		scoped_guard(spinlock, &dma_buf_to_object(dmabuf)->detach_lock) {
 			if (unlikely(READ_ONCE(dma_buf_visit_at)) &&

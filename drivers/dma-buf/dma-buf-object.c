@@ -188,9 +188,10 @@ static void dma_buf_keep(struct dma_buf_object *obj)
 {
 	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
 	/*
-	 * This reference, which nobody drops, leaks the object. ihold() is fully
-	 * ordered: a reader who finds it in i_count (the tests wait for that) also
-	 * finds the new pointer.
+	 * Nobody drops this reference, so the object stays in memory for the
+	 * importer that still uses it. ihold() is fully ordered: the KUnit suite
+	 * waits until it finds the reference in i_count, and then also finds the
+	 * new dmabuf.file.
 	 */
 	ihold(&obj->inode);
 }
