@@ -658,7 +658,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
  *					lock detach_lock
  *					dma_buf_visit_at == this one:
  *					  dma_buf_visit_at = its successor
- *					list_del()
+ *					unlist this one
  *					unlock detach_lock
  *					kfree()
  *	lock detach_lock

@@ -189,9 +189,9 @@ static void dma_buf_keep(struct dma_buf_object *obj)
 	WRITE_ONCE(obj->dmabuf.file, get_file(dma_buf_kept_file));
 	/*
 	 * Nobody drops this reference, so the object stays in memory for the
-	 * importer that still uses it. ihold() is fully ordered: the KUnit suite
-	 * waits until it finds the reference in i_count, and then also finds the
-	 * new dmabuf.file.
+	 * importer that still uses it. ihold() is fully ordered: the KUnit
+	 * suite, which waits for the reference with an acquire of i_count, then
+	 * also finds the new dmabuf.file.
 	 */
 	ihold(&obj->inode);
 }

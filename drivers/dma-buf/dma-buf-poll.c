@@ -68,7 +68,8 @@
  * the last reference is dropped, see struct dma_fence. Some drivers break that
  * rule: their fences' lock is in memory that they free as soon as the fence has
  * signalled and their importer has detached. The waits of dma-resv.c break on
- * such a driver, too. The core does not make that worse. It takes a fence's
+ * such a driver, too. So do its walks, if the fence has a hook that says that
+ * it is done. The core does not make that worse. Its own code takes a fence's
  * lock only inside a section of obj->detach_lock in which it has seen that the
  * fence has not signalled, and a detach must take obj->detach_lock before the
  * driver can free anything:
@@ -87,7 +88,7 @@
  *					dma_buf_detach()
  *					  spin_lock(obj->detach_lock): spins
  *	spin_unlock(obj->detach_lock)
- *					  gets the lock, list_del()
+ *					  gets the lock, unlists the attachment
  *					  spin_unlock(obj->detach_lock)
  *					kfree(memory of fence->lock)
  *
@@ -134,8 +135,8 @@
  * add_wait_queue() takes poll_wait.lock, too, so there is no third order: its
  * spin_lock() pairs with the callback's spin_unlock(). A poller still queued
  * from an earlier look is always woken, also when watch->pending returns to 0
- * because no callback could be added, and when callbacks that have not run are
- * removed.
+ * because the last callback could not be added, and when callbacks that have
+ * not run are removed.
  *
  * No poller starves another
  * -------------------------
@@ -490,7 +491,10 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 
 	lockdep_assert_held(&obj->detach_lock);
 
-	/* Another poller may have armed meanwhile. */
+	/*
+	 * Another poller may have armed while this one allocated entries
+	 * without the lock.
+	 */
 	if (dma_buf_poll_armed_suffices(obj, dir, batch)) {
 		batch->armed = true;
 		return;
@@ -509,10 +513,11 @@ static void dma_buf_poll_arm_batch(struct dma_buf_object *obj,
 
 	batch->armed = atomic_read(&watch->pending);
 	/*
-	 * If every fence signalled before its callback was added, no callback
-	 * will run. But entry->fence and watch->pending were set in between, so
-	 * that another poller may have relied on a callback
-	 * (dma_buf_poll_will_wake()) and sleep: the caller must wake it.
+	 * If the last one to count down was dma_buf_poll_arm_fence(), because a
+	 * fence had signalled already, no callback has woken the pollers. But
+	 * entry->fence and watch->pending were set in between, so that another
+	 * poller may have relied on a callback (dma_buf_poll_will_wake()) and
+	 * sleep: the caller must wake it.
 	 */
 	if (!batch->armed)
 		batch->replaced = true;
@@ -697,9 +702,9 @@ static noinline bool dma_buf_poll_look_slow(struct dma_buf_object *obj,
 		return true;
 
 	/*
-	 * No poller is queued. A caller that will sleep has queued itself
-	 * before this test, and later pollers look for themselves, so there is
-	 * nothing to arm.
+	 * If no poller is queued, there is nobody to arm a callback for: a
+	 * caller that will sleep has queued itself before this test, and later
+	 * pollers look for themselves.
 	 */
 	if (!waitqueue_active(&obj->poll_wait))
 		return false;

@@ -182,10 +182,7 @@ static void dma_buf_cursor_enter_shard(struct dma_buf_cursor *cursor, int cpu)
 	for (cpu = cpumask_next(cpu, cpu_possible_mask); cpu < nr_cpu_ids;
 	     cpu = cpumask_next(cpu, cpu_possible_mask)) {
 		shard = per_cpu_ptr(&dma_buf_shards, cpu);
-		/*
-		 * Skip empty shards without bouncing the cache line of their
-		 * lock.
-		 */
+		/* Skip an empty shard without taking its lock. */
 		if (hlist_empty(&shard->entries))
 			continue;
 

@@ -137,9 +137,9 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		 */
 		guard(rcu)();
 		/*
-		 * Test only the bit: dma_fence_is_signaled() may signal the
-		 * fence and take its lock, which a driver that has just
-		 * signalled the fence itself may already have freed.
+		 * The walk has just found the fence pending. Test only the bit:
+		 * dma_fence_is_signaled() may take the fence's lock, which a
+		 * driver that has signalled the fence since may have freed.
 		 */
 		if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 			continue;
@@ -153,10 +153,13 @@ void dma_buf_show_fences(struct seq_file *m, struct dma_buf *dmabuf)
 		seq_putc(m, ' ');
 		dma_buf_show_escaped(m, fence->ops->get_timeline_name(fence));
 		seq_printf(m, " seq %llu unsignalled\n", fence->seqno);
-		/* The record is printed again, with a larger buffer. */
+		/* seq_file will discard this record and print it again. */
 		if (seq_has_overflowed(m))
 			break;
 	}
+	/* The walk may have restarted and found no pending fence any more. */
+	if (!fence && dma_resv_iter_is_restarted(&cursor))
+		m->count = start;
 	dma_resv_iter_end(&cursor);
 }
 
@@ -174,9 +177,7 @@ static bool dma_buf_show_device(struct dma_buf_attachment *attach, void *data)
 	dma_buf_show_escaped(devices->m, dev_name(attach->dev));
 	seq_putc(devices->m, '\n');
 	devices->count++;
-	/*
-	 * After an overflow the record is printed again, with a larger buffer.
-	 */
+	/* After an overflow seq_file discards the record and prints it again. */
 	return !seq_has_overflowed(devices->m);
 }
 

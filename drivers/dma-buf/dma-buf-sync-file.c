@@ -78,8 +78,11 @@ long dma_buf_export_sync_file(struct dma_buf *dmabuf,
 		return fd;
 	}
 
+	/*
+	 * Trace before installing: after that another thread may use and close
+	 * the descriptor.
+	 */
 	trace_dma_buf_export_sync_file(dmabuf, flags, fd);
-	/* From here on another thread can use and close the descriptor. */
 	fd_install(fd, sync_file->file);
 	return 0;
 }

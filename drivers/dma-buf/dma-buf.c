@@ -44,12 +44,18 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 			 !ops->release))
 		return -EINVAL;
 
-	/* A cached mapping would keep a dynamic exporter from moving memory. */
+	/*
+	 * A pin must be undone. And a mapping that the core caches would keep
+	 * the memory in place, so a dynamic exporter could never move it.
+	 */
 	if (WARN_ON_ONCE(!ops->pin != !ops->unpin ||
 			 (ops->cache_sgt_mapping && ops->pin)))
 		return -EINVAL;
 
-	/* llseek() and stat() report the size as a loff_t. */
+	/*
+	 * The registry recognises its cursors by the size 0. llseek() and
+	 * stat() report the size as a loff_t.
+	 */
 	if (!info->size || info->size > LLONG_MAX)
 		return -EINVAL;
 

@@ -33,11 +33,12 @@ static struct inode *test_wait_kept(struct kunit *test,
 	int tries;
 
 	for (tries = 0; tries < 500 && !mock_is_released(mock); tries++) {
-		if (atomic_read(&inode->i_count) > 1)
+		if (atomic_read_acquire(&inode->i_count) > 1)
 			break;
 		msleep(20);
 	}
-	kept = atomic_read(&inode->i_count) > 1;
+	/* Pairs with ihold() in dma_buf_keep(): dmabuf->file is the new one, too. */
+	kept = atomic_read_acquire(&inode->i_count) > 1;
 	path_put(path);
 	KUNIT_ASSERT_FALSE(test, mock_is_released(mock));
 	KUNIT_ASSERT_TRUE(test, kept);

@@ -961,6 +961,70 @@ static void test_bufinfo_fence_names(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/*
+ * While this fence is being described, the list that it stands in is replaced by
+ * an empty one, as when all fences have signalled and one is to be added.
+ */
+struct test_last_fence {
+	struct dma_fence base;
+	spinlock_t lock; /* of @base */
+	struct dma_resv *resv;
+	struct dma_resv empty;
+	struct dma_resv_list *list;
+};
+
+static const char *test_last_name(struct dma_fence *fence)
+{
+	struct test_last_fence *last = container_of(fence, typeof(*last), base);
+
+	if (last->resv && !last->list)
+		last->list = rcu_replace_pointer(last->resv->fences,
+						 rcu_access_pointer(last->empty.fences),
+						 true);
+	return "last";
+}
+
+static const struct dma_fence_ops test_last_ops = {
+	.get_driver_name	= test_last_name,
+	.get_timeline_name	= test_last_name,
+};
+
+static void test_bufinfo_last_fence(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_PLAIN);
+	struct test_last_fence *last;
+	struct dma_buf *dmabuf;
+	const char *text;
+
+	test_debugfs_need(test, "dma_buf/bufinfo");
+	dmabuf = mock_export(mock);
+	last = kzalloc(sizeof(*last), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, last);
+	spin_lock_init(&last->lock);
+	dma_fence_init(&last->base, &test_last_ops, &last->lock,
+		       dma_fence_context_alloc(1), 1);
+	mock_add_fence(dmabuf, &last->base, DMA_RESV_USAGE_WRITE);
+	dma_resv_init(&last->empty);
+	dma_resv_lock(&last->empty, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(&last->empty, 1), 0);
+	dma_resv_unlock(&last->empty);
+	last->resv = dmabuf->resv;
+
+	text = test_debugfs_read(test, "dma_buf/bufinfo", BUFINFO_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_NOT_NULL(test, last->list);
+	text = test_bufinfo_line(test, text, dmabuf, "<none>");
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	text = strchr(text + 1, '\n');
+	KUNIT_EXPECT_TRUE(test, strstarts(text, "\n\tAttached Devices:\n"));
+
+	if (last->list)
+		rcu_assign_pointer(dmabuf->resv->fences, last->list);
+	dma_resv_fini(&last->empty);
+	dma_fence_signal(&last->base);
+	dma_fence_put(&last->base);
+	mock_put(mock, dmabuf);
+}
+
 /* i915, nouveau, amdgpu and sw_sync name timelines after the program. */
 static const char *test_forger_driver(struct dma_fence *fence)
 {
@@ -1432,6 +1496,7 @@ static struct kunit_case dma_buf_file_test_cases[] = {
 	KUNIT_CASE(test_sync_file_import_array),
 	KUNIT_CASE(test_bufinfo),
 	KUNIT_CASE(test_bufinfo_fence_names),
+	KUNIT_CASE(test_bufinfo_last_fence),
 	KUNIT_CASE(test_bufinfo_escapes),
 	KUNIT_CASE(test_bufinfo_pieces),
 	KUNIT_CASE(test_bufinfo_long),
