@@ -240,8 +240,9 @@ static bool dma_buf_mapping_needs_pin(struct dma_buf_attachment *attach)
 		return false;
 
 	/*
-	 * fdinfo reads this without the reservation. dma_buf_abandon() may
-	 * replace the pointer, but never makes it NULL or non-NULL.
+	 * fdinfo reads this without the reservation. Meanwhile the importer may
+	 * detach with a mapping left: dma_buf_abandon() then replaces the
+	 * pointer, but never makes it NULL or non-NULL.
 	 */
 	return !READ_ONCE(attach->importer_ops) ||
 	       !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY);

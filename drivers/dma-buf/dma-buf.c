@@ -53,8 +53,9 @@ static int dma_buf_check_export(const struct dma_buf_export_info *info)
 		return -EINVAL;
 
 	/*
-	 * The registry recognises its cursors by the size 0. llseek() and
-	 * stat() report the size as a loff_t.
+	 * A size of 0 marks the readers' positions in the lists of all buffers
+	 * (struct dma_buf_cursor). llseek() and stat() report the size as a
+	 * loff_t.
 	 */
 	if (!info->size || info->size > LLONG_MAX)
 		return -EINVAL;
