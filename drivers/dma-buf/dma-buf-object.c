@@ -231,11 +231,13 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 		if (dmabuf->resv == &obj->embedded_resv) {
 			dma_resv_fini(dmabuf->resv);
 			/*
-			 * dma_resv_fini() has dropped the fence list but left
-			 * the pointer to it. Memory of this cache may be read
-			 * under RCU without a reference to the buffer: such a
-			 * walk over the fences, if it restarts from here on,
-			 * must find no list instead of the freed one.
+			 * dma_resv_fini() has dropped the fences and the list
+			 * of them, but left the pointer to that list. Memory of
+			 * this cache may be read under RCU without a reference
+			 * to the buffer. A walk over the fences that starts or
+			 * restarts from here on must find no list, and end:
+			 * with the old list it would look for ever for a fence
+			 * that is still alive.
 			 */
 			RCU_INIT_POINTER(dmabuf->resv->fences, NULL);
 		}
@@ -250,7 +252,7 @@ void dma_buf_object_destroy(struct dma_buf_object *obj)
 	 * on another CPU, after the dput() that follows this function here, which
 	 * does not order these stores before its own, as an smp_store_release()
 	 * would. Pairs with the control dependency in that last dput(): it frees
-	 * only if it has read the count that our dput() left.
+	 * only if it has read the count that our dput() left, or a later one.
 	 */
 	smp_wmb();
 }

@@ -753,7 +753,7 @@ __poll_t dma_buf_poll(struct file *file, poll_table *table)
 
 	/*
 	 * Queue before looking at the fences, even if the answer is ready:
-	 * epoll calls poll_wait() only the first time.
+	 * epoll queues a poller only at its first call.
 	 */
 	poll_wait(file, &dma_buf_to_object(dmabuf)->poll_wait, table);
 

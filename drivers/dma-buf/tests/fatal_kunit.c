@@ -7,8 +7,10 @@
  * rebooted.
  */
 #include <linux/completion.h>
+#include <linux/dcache.h>
 #include <linux/delay.h>
 #include <linux/dma-resv.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -833,6 +835,41 @@ static void test_poll_locks_out_detach(struct kunit *test)
 	mock_put(mock, dmabuf);
 }
 
+/*
+ * A walk over the fences, under RCU and without a reference to the buffer, is
+ * between two steps when the buffer is released. It must end.
+ *
+ * There: the buffer's memory is freed. And on a base whose dma-resv.c is not
+ * fixed each further step returns the first fence again.
+ */
+static void test_release_ends_walk(struct kunit *test)
+{
+	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
+	struct dma_buf *dmabuf = mock_export(mock);
+	struct path path = dmabuf->file->f_path;
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_resv *resv = dmabuf->resv;
+	struct dma_resv_iter cursor;
+	int tries;
+
+	/* In place of RCU, which does not let the test sleep */
+	path_get(&path);
+	mock_add_fence(dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_PTR_EQ(test, dma_resv_iter_first_unlocked(&cursor), fence);
+
+	dma_buf_put(dmabuf);
+	for (tries = 0; tries < 500 && d_count(path.dentry) > 1; tries++) {
+		flush_delayed_fput();
+		msleep(20);
+	}
+	KUNIT_EXPECT_TRUE(test, mock_is_released(mock));
+	KUNIT_EXPECT_NULL(test, dma_resv_iter_next_unlocked(&cursor));
+	KUNIT_EXPECT_NULL(test, dma_resv_iter_next_unlocked(&cursor));
+	dma_resv_iter_end(&cursor);
+	path_put(&path);
+}
+
 static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_release_forgotten_attachment),
 	KUNIT_CASE(test_release_forgotten_file),
@@ -853,6 +890,7 @@ static struct kunit_case dma_buf_fatal_test_cases[] = {
 	KUNIT_CASE(test_poll_never_added),
 	KUNIT_CASE(test_poll_freed_lock),
 	KUNIT_CASE(test_poll_locks_out_detach),
+	KUNIT_CASE(test_release_ends_walk),
 	{}
 };
 
