@@ -1174,18 +1174,31 @@ static void test_bufinfo_pieces(struct kunit *test)
 }
 
 /* More text than fits into the page that seq_file allocates first */
+static unsigned int test_count_text(const char *text, const char *end, const char *what)
+{
+	unsigned int count = 0;
+
+	while ((text = strnstr(text, what, end - text))) {
+		text++;
+		count++;
+	}
+	return count;
+}
+
 static void test_bufinfo_long(struct kunit *test)
 {
-	enum { COUNT = 400 };
+	enum { COUNT = 400, FENCES = 200 };
 	struct mock_exporter *mock = mock_exporter_create(test, MOCK_BARE);
 	struct dma_buf_attachment **attach;
 	struct device *dev = test_device(test);
 	const char *text, *line;
 	struct dma_buf *dmabuf;
-	int i, count = 0;
+	int i;
 
 	test_debugfs_need(test, "dma_buf/bufinfo");
 	dmabuf = mock_export(mock);
+	for (i = 0; i < FENCES; i++)
+		mock_add_fence(dmabuf, mock_fence_create(test), DMA_RESV_USAGE_WRITE);
 	attach = kunit_kcalloc(test, COUNT, sizeof(*attach), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, attach);
 	for (i = 0; i < COUNT; i++) {
@@ -1199,15 +1212,11 @@ static void test_bufinfo_long(struct kunit *test)
 	if (line) {
 		const char *end = strstr(line, "Total 400 devices attached\n");
 
-		KUNIT_EXPECT_NOT_NULL(test, end);
-		/* Each once, though it was begun anew with more room. */
-		while (end && (line = strstr(line, dev_name(dev))) && line < end) {
-			line++;
-			count++;
-		}
-		KUNIT_EXPECT_EQ(test, count, COUNT);
-		KUNIT_EXPECT_NULL(test, test_bufinfo_line(test, end ?: text + 1,
-							  dmabuf, "<none>"));
+		KUNIT_ASSERT_NOT_NULL(test, end);
+		/* Each once, though printing began anew with more room. */
+		KUNIT_EXPECT_EQ(test, test_count_text(line, end, " fence:"), FENCES);
+		KUNIT_EXPECT_EQ(test, test_count_text(line, end, dev_name(dev)), COUNT);
+		KUNIT_EXPECT_NULL(test, test_bufinfo_line(test, end, dmabuf, "<none>"));
 	}
 	for (i = 0; i < COUNT; i++)
 		dma_buf_detach(dmabuf, attach[i]);
