@@ -29,13 +29,17 @@
  */
 bool dma_buf_copy_name(struct dma_buf *dmabuf, char text[DMA_BUF_NAME_LEN])
 {
-	bool named;
+	/* Most buffers have no name. One that has a name is never without again. */
+	if (!READ_ONCE(dmabuf->name)) {
+		text[0] = '\0';
+		return false;
+	}
 
+	/* Under the lock the name is not replaced and freed. */
 	spin_lock(&dmabuf->name_lock);
-	named = dmabuf->name;
-	strscpy(text, named ? dmabuf->name : "", DMA_BUF_NAME_LEN);
+	strscpy(text, dmabuf->name, DMA_BUF_NAME_LEN);
 	spin_unlock(&dmabuf->name_lock);
-	return named;
+	return true;
 }
 
 /**
