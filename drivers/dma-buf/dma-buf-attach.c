@@ -735,6 +735,7 @@ void dma_buf_visit_attachments(struct dma_buf *dmabuf, dma_buf_visit_fn visit,
 	struct list_head *head = &dmabuf->attachments;
 	struct list_head *at;
 
+	/* What is attached during the whole visit is seen without the lock, too. */
 	if (list_empty(head))
 		return;
 

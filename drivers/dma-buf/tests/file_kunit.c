@@ -1097,13 +1097,11 @@ static void test_bufinfo_escapes(struct kunit *test)
 	p = text ? strchr(text + 1, '\n') : "";
 	KUNIT_EXPECT_TRUE(test, strstarts(p, expected));
 
-	/* And so does fdinfo say which driver and device it is. */
-	text = strstr(test_fdinfo(test, dmabuf),
-		      "\nattached:\tescape\\033[2J\\012\\012Total 8 objects ");
+	/* And so does fdinfo say which device it is. */
+	text = strstr(test_fdinfo(test, dmabuf), "\nattached:\t");
 	KUNIT_EXPECT_NOT_NULL(test, text);
 	if (text)
-		KUNIT_EXPECT_NOT_NULL(test,
-				      strstr(text, ".escape\\033[2J\\012\\012Total 8 objects\n"));
+		KUNIT_EXPECT_NOT_NULL(test, strstr(text, "escape\\033[2J\\012\\012Total 8"));
 
 	dma_buf_detach(dmabuf, attach);
 	dma_fence_signal(forger);
@@ -1175,7 +1173,7 @@ static void test_bufinfo_pieces(struct kunit *test)
 		mock_put(mock[i], dmabuf[i]);
 }
 
-/* More text than fits into the page that seq_file allocates first */
+/* How often text contains a word, up to an end */
 static unsigned int test_count_text(const char *text, const char *end, const char *what)
 {
 	unsigned int count = 0;
@@ -1187,6 +1185,7 @@ static unsigned int test_count_text(const char *text, const char *end, const cha
 	return count;
 }
 
+/* More text than fits into the page that seq_file allocates first */
 static void test_bufinfo_long(struct kunit *test)
 {
 	enum { COUNT = 400, FENCES = 200 };
